@@ -1,1 +1,29 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod task; // read first
+
+mod dataset;
+mod few_shot;
+mod glyphs;
+mod in_memory;
+mod line;
+mod prefetch;
+mod rotated;
+mod sinusoid;
+mod split;
+mod subset;
+
+mod error;
+
+pub use dataset::ClassDataset;
+pub use error::{Error, Result};
+pub use few_shot::{FewShot, FewShotSampler};
+pub use glyphs::Glyphs;
+pub use in_memory::InMemory;
+pub use line::Line;
+pub use prefetch::{Prefetch, batch_rng};
+pub use rotated::Rotated;
+pub use sinusoid::{Inputs, Sinusoid};
+pub use split::{Splits, read_names};
+pub use subset::Subset;
+pub use task::{Batch, TaskBatch, TaskSampler};

@@ -1,0 +1,28 @@
+//! Values of the operations: direct kernels for `f32` and `f64` on the CPU, stock candle operations everywhere else.
+//!
+//! A kernel pays where candle's CPU code is slow (`docs/ARCHITECTURE.md` names the measurements): small and batched
+//! products, sums over axes that are not the last, the backward of relu, windows, normalisation. Every kernel gives
+//! the same bits on every x86-64 level and for every number of threads, except for the products of the `gemm` crate,
+//! which give the same bits on one machine.
+
+mod adam;
+mod composed;
+mod conv;
+mod elementwise;
+mod gemm;
+mod norm;
+mod pool;
+mod product;
+mod softmax;
+mod sum;
+mod view;
+
+pub use adam::{AdamStep, adam};
+pub(crate) use conv::{conv, conv_t, conv_w, fold, unfold};
+pub(crate) use elementwise::{add, add_scaled, affine, mask_positive, mul, relu, sub};
+pub(crate) use norm::{batch_norm, batch_norm_backward};
+pub(crate) use pool::{max_pool, pool_put, pool_take};
+pub(crate) use product::{linear, product};
+pub(crate) use softmax::log_softmax;
+pub(crate) use sum::sum_keepdim;
+pub use view::ComposedScope;

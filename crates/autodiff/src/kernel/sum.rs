@@ -1,0 +1,100 @@
+//! Sums over axes.
+
+use candle_core::Tensor as Value;
+
+use super::view::{Real, dispatch, slice, tensor, vectorise};
+use crate::Result;
+
+/// Independent partial sums of one long row; written out, so that every vector width gives the same bits.
+const LANES: usize = 16;
+
+/// Rows that are added up before their sum goes into the total, which keeps rounding errors small in long sums.
+const BLOCK: usize = 256;
+
+/// Sum over `axes`, which stay as size 1.
+pub(crate) fn sum_keepdim(x: &Value, axes: &[usize]) -> Result<Value> {
+    if axes.is_empty() {
+        return Ok(x.clone());
+    }
+    dispatch!([x], T => {
+        let mut x = x.contiguous()?;
+        for (outer, n, inner, dims) in plan(x.dims(), axes) {
+            x = sum_middle::<T>(&x, outer, n, inner)?.reshape(dims)?;
+        }
+        Ok(x)
+    }, Ok(x.sum_keepdim(axes)?))
+}
+
+/// Neighbouring axes are summed together: a list of `(outer, n, inner)` views, last axes first, and the shape after.
+fn plan(dims: &[usize], axes: &[usize]) -> Vec<(usize, usize, usize, Vec<usize>)> {
+    let mut dims = dims.to_vec();
+    let mut steps = Vec::new();
+    let mut end = dims.len();
+    while end > 0 {
+        if !axes.contains(&(end - 1)) {
+            end -= 1;
+            continue;
+        }
+        let start = (0..end).rev().take_while(|axis| axes.contains(axis)).last().unwrap_or(end - 1);
+        let outer = dims[..start].iter().product();
+        let n = dims[start..end].iter().product();
+        let inner = dims[end..].iter().product();
+        dims[start..end].fill(1);
+        steps.push((outer, n, inner, dims.clone()));
+        end = start;
+    }
+    steps
+}
+
+/// `[outer, n, inner] → [outer, inner]`.
+fn sum_middle<T: Real>(x: &Value, outer: usize, n: usize, inner: usize) -> Result<Value> {
+    slice!(data: T = x);
+    let mut out = vec![T::ZERO; outer * inner];
+    if n > 0 && inner > 0 {
+        vectorise(|| {
+            for (block, total) in data.chunks_exact(n * inner).zip(out.chunks_exact_mut(inner)) {
+                if inner == 1 { total[0] = sum_row(block) } else { sum_columns(block, total) }
+            }
+        });
+    }
+    tensor(out, (outer, inner))
+}
+
+#[inline(always)]
+fn sum_row<T: Real>(row: &[T]) -> T {
+    let mut lanes = [T::ZERO; LANES];
+    let whole = row.chunks_exact(LANES);
+    let rest = whole.remainder();
+    for chunk in whole {
+        for (lane, &v) in lanes.iter_mut().zip(chunk) {
+            *lane += v;
+        }
+    }
+    for (lane, &v) in lanes.iter_mut().zip(rest) {
+        *lane += v;
+    }
+    lanes.iter().fold(T::ZERO, |sum, &lane| sum + lane)
+}
+
+#[inline(always)]
+fn sum_columns<T: Real>(rows: &[T], total: &mut [T]) {
+    let inner = total.len();
+    if rows.len() <= BLOCK * inner {
+        return add_rows(rows, total);
+    }
+    let mut partial = vec![T::ZERO; inner];
+    for block in rows.chunks(BLOCK * inner) {
+        partial.fill(T::ZERO);
+        add_rows(block, &mut partial);
+        add_rows(&partial, total);
+    }
+}
+
+#[inline(always)]
+fn add_rows<T: Real>(rows: &[T], total: &mut [T]) {
+    for row in rows.chunks_exact(total.len()) {
+        for (sum, &v) in total.iter_mut().zip(row) {
+            *sum += v;
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The operations, each with its derivative written in operations.
+
+mod binary;
+mod conv;
+pub(crate) mod fused;
+mod index;
+mod linear;
+mod loss;
+mod norm;
+mod pool;
+mod product;
+mod reduce;
+mod shape;
+mod softmax;
+mod unary;
+
+pub use conv::ConvGeometry;
+pub use fused::FusedGrads;
+pub use norm::NormStats;
+pub use product::Transpose;

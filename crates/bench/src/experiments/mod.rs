@@ -1,0 +1,34 @@
+//! The experiments, in the order of the report.
+
+mod demo;
+
+use crate::Experiment;
+
+/// Every experiment.
+pub fn all() -> Vec<Box<dyn Experiment>> {
+    vec![Box::new(demo::Demo)]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// An id is a folder below `--out`, so none may lie inside another's.
+    #[test]
+    fn ids_are_distinct_and_no_id_is_a_group() {
+        let ids: BTreeSet<_> = all().iter().map(|e| e.id()).collect();
+        assert_eq!(ids.len(), all().len());
+        for id in &ids {
+            let group = format!("{id}/");
+            assert!(!ids.iter().any(|other| other.starts_with(&group)), "{id}");
+            assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || "/-_".contains(c)), "{id}");
+        }
+    }
+
+    #[test]
+    fn the_default_run_needs_no_data() {
+        assert!(all().iter().all(|e| !(e.in_default_run() && e.needs_data())));
+    }
+}

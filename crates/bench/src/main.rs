@@ -1,0 +1,17 @@
+//! `rekindle-bench`: runs experiments; `cargo xtask bench` builds it for the device and passes its arguments on.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+use rekindle_bench::{Cli, experiments, pin_threads, run};
+
+/// Tensor programs allocate and free many middle-sized buffers, which mimalloc keeps at hand.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    let threads = pin_threads(cli.threads)?;
+    run(&cli, threads, &experiments::all())
+}

@@ -1,0 +1,117 @@
+//! The table of all metrics beside the published figures.
+
+use maud::{Markup, html};
+
+use crate::record::{Estimate, Metric, Published, format_number};
+use crate::{ExperimentResult, Status, Usage};
+
+/// One group of rows an experiment.
+pub(super) fn summary(experiments: &[ExperimentResult]) -> Markup {
+    html! {
+        section #summary {
+            h2 { "Summary" }
+            @if experiments.is_empty() { p { "No experiment has run yet." } }
+            div.wide {
+                table.metrics {
+                    (head())
+                    @for experiment in experiments {
+                        tbody {
+                            tr.group { th colspan="7" { a href={ "#" (experiment.id) } { (experiment.title) } (badge(&experiment.status)) } }
+                            @for metric in &experiment.metrics { (row(metric, experiment)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn head() -> Markup {
+    html! {
+        thead {
+            tr {
+                th { "metric" } th.number { "ours" } th { "unit" } th.number { "published" } th.number { "seeds" }
+                th.number { "time" } th.number { "peak memory" }
+            }
+        }
+    }
+}
+
+fn row(metric: &Metric, experiment: &ExperimentResult) -> Markup {
+    let usage = metric.usage.as_ref().unwrap_or(&experiment.usage);
+    let name = metric.name.strip_prefix(&experiment.id).map_or(metric.name.as_str(), |name| name.trim_start_matches('/'));
+    html! {
+        tr {
+            td { (name) }
+            td.number.ours { (estimate(metric.estimate)) }
+            td.unit { (metric.unit) }
+            td.number { @for figure in &metric.published { (published(figure)) } }
+            td.number { (metric.seeds.len().max(1)) }
+            td.number { (seconds(usage.wall_seconds)) }
+            td.number { (memory(usage)) }
+        }
+    }
+}
+
+fn published(figure: &Published) -> Markup {
+    html! { div.published { (estimate(Estimate { value: figure.value, ci: figure.ci })) small { (figure.source) } } }
+}
+
+/// `98.5 ± 0.4`, the value rounded to the same place as the first two digits of its interval.
+fn estimate(Estimate { value, ci }: Estimate) -> Markup {
+    html! {
+        @match ci {
+            Some(ci) if ci > 0.0 => {
+                @let places = usize::try_from(1 - ci.log10().floor() as i32).unwrap_or(0).min(6);
+                (format!("{value:.places$}")) span.ci { " ± " (format!("{ci:.places$}")) }
+            }
+            _ => (format_number(value, 4)),
+        }
+    }
+}
+
+/// A coloured word for what did not go well.
+pub(super) fn badge(status: &Status) -> Markup {
+    match status {
+        Status::Done => html! {},
+        Status::Failed { .. } => html! { " " span.badge.failed { "failed" } },
+        Status::Skipped { .. } => html! { " " span.badge.skipped { "skipped" } },
+    }
+}
+
+/// A duration to two or three digits: `0.35 s`, `12 s`, `3 min 20 s`, `1 h 12 min`.
+pub(super) fn seconds(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..10 => format!("{} s", format_number(seconds, 2)),
+        10..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
+    }
+}
+
+/// Peak memory in MiB, or a dash where the system does not tell.
+pub(super) fn memory(usage: &Usage) -> String {
+    usage.peak_memory_mib.map_or("–".into(), |mib| format!("{mib:.0} MiB"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_set_the_number_of_places() {
+        let text = |value, ci| estimate(Estimate::new(value, ci)).into_string();
+        assert_eq!(text(98.527, 0.41), "98.53<span class=\"ci\"> ± 0.41</span>");
+        assert_eq!(text(2768.4, 31.0), "2768<span class=\"ci\"> ± 31</span>");
+        assert_eq!(text(0.6689, 0.01), "0.669<span class=\"ci\"> ± 0.010</span>");
+        assert_eq!(text(5.0, 0.0), "5");
+    }
+
+    #[test]
+    fn durations_in_the_units_that_people_use() {
+        for (value, expected) in [(0.352, "0.35 s"), (12.4, "12 s"), (59.7, "1 min 00 s"), (200.0, "3 min 20 s"), (4330.0, "1 h 12 min")] {
+            assert_eq!(seconds(value), expected);
+        }
+    }
+}
