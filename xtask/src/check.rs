@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::process::{self, cargo_at_root};
 use crate::steps::{self, Step};
@@ -16,7 +16,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
         return Err(Usage::error(format!("check takes no arguments, not `{}`", args.join(" "))));
     }
     let mut steps = vec![
-        cargo_step("format (if it fails: cargo fmt --all)", &["fmt", "--all", "--", "--check", "-l"], None),
+        Step::new("format", format),
         Step::new("tidy", tidy::check),
         Step::new("layers", layers::check),
         cargo_step("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], None),
@@ -27,6 +27,11 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
     steps.push(cargo_step("documentation", &doc, Some(("RUSTDOCFLAGS", "-D warnings"))));
     steps::run(&steps)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn format() -> Result<()> {
+    let mut command = cargo_at_root(["fmt", "--all", "--", "--check", "-l"]);
+    process::run(&mut command).context("the files named above are not formatted; run cargo fmt --all")
 }
 
 /// A published library must compile by itself: in the workspace's build, another crate may turn on what it forgot.
@@ -50,7 +55,6 @@ fn cargo_step(name: &str, args: &[&str], variable: Option<(&'static str, &'stati
 
 fn command(args: &[String], variable: Option<(&str, &str)>) -> Command {
     let mut command = cargo_at_root(args.iter().map(String::as_str));
-    // The summary tells the times; cargo's "Checking ..." lines stay, so that a long step is seen to move.
     if let Some((name, value)) = variable {
         command.env(name, value);
     }

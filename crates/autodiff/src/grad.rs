@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::position::Positions;
-use crate::tape::{Node, NoRecord, Upstream};
+use crate::tape::{NoRecord, Node, Upstream};
 use crate::{Error, Result, Tensor};
 
 /// Whether a gradient is a constant, or can be differentiated again (PyTorch's `create_graph`).

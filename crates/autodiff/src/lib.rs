@@ -1,16 +1,22 @@
 #![doc = include_str!("../README.md")]
 
+mod check;
 mod error;
 mod grad;
 mod kernel;
 mod ops;
+mod params;
 mod position;
+mod solve;
 mod tape;
 mod tensor;
 
+pub use check::{Check, check_gradients};
 pub use error::{Error, Result};
 pub use grad::{Order, grad, hvp, jvp, partial_vjp, value_and_grad, vjp};
 pub use kernel::{AdamStep, ComposedScope, adam};
 pub use ops::{ConvGeometry, FusedGrads, NormStats, Transpose};
+pub use params::Params;
+pub use solve::{CgConfig, conjugate_gradient};
 pub use tape::{Grads, NoRecord, Upstream, is_recording};
 pub use tensor::Tensor;

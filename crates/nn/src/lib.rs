@@ -1,1 +1,25 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod model; // read first
+
+mod activation;
+mod builder;
+mod conv;
+mod conv4;
+mod init;
+mod linear;
+mod mlp;
+mod norm;
+
+mod error;
+
+pub use activation::Activation;
+pub use builder::Builder;
+pub use conv::{Conv2d, Conv2dConfig};
+pub use conv4::{Conv4, Conv4Body, Conv4Config, Downsampling};
+pub use error::{Error, Result};
+pub use init::{Fans, Init};
+pub use linear::Linear;
+pub use mlp::{Mlp, MlpConfig, Norm};
+pub use model::{Model, Sequential};
+pub use norm::{BatchNorm, LayerNorm};

@@ -143,4 +143,3 @@ pub(crate) fn vectorise<R>(body: impl FnOnce() -> R) -> R {
     }
     pulp::Arch::new().dispatch(Op(body))
 }
-

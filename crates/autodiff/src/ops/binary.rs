@@ -116,10 +116,7 @@ impl Tensor {
     pub fn add_scaled(&self, rhs: &Self, s: f64) -> Result<Self> {
         let y = kernel::add_scaled(self.value(), rhs.value(), s)?;
         Ok(Self::custom(y, &[self, rhs], move |up| {
-            Ok(smallvec![
-                up.wants(0).then(|| up.grad().clone()),
-                up.wants(1).then(|| up.grad().scale(s)).transpose()?,
-            ])
+            Ok(smallvec![up.wants(0).then(|| up.grad().clone()), up.wants(1).then(|| up.grad().scale(s)).transpose()?,])
         }))
     }
 }

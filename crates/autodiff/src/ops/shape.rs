@@ -137,7 +137,10 @@ impl Tensor {
     pub fn chunk(&self, n: usize, axis: usize) -> Result<Vec<Self>> {
         let size = self.dim(axis)?;
         if n == 0 || size % n != 0 {
-            return Err(Error::shape("chunk", format!("axis {axis} of size {size} does not fall into {n} equal parts")));
+            return Err(Error::shape(
+                "chunk",
+                format!("axis {axis} of size {size} does not fall into {n} equal parts"),
+            ));
         }
         (0..n).map(|i| self.narrow(axis, i * (size / n), size / n)).collect()
     }

@@ -5,7 +5,7 @@
 //! place   = begin on, or cross, a point of an earlier stroke | anywhere near
 //! ```
 
-use std::f32::consts::{FRAC_PI_2, FRAC_PI_4, PI};
+use std::f32::consts::{FRAC_PI_4, PI};
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -26,11 +26,12 @@ pub(super) struct Stroke {
 
 /// Draws a program; its points fill the box [−1, 1]² along the longer side.
 pub(super) fn compose(rng: &mut ChaCha8Rng) -> Vec<Stroke> {
-    let n_strokes = 1 + weighted(rng, &[0.1, 0.4, 0.35, 0.15]);
+    let n_strokes = 1 + weighted(rng, &[0.12, 0.43, 0.33, 0.12]);
     let mut strokes: Vec<Stroke> = Vec::with_capacity(n_strokes);
     for _ in 0..n_strokes {
         let reuse = !strokes.is_empty() && chance(rng, 0.25);
-        let mut stroke = if reuse { vary(rng, &strokes) } else { invent(rng) };
+        // A straight line alone would be the same character in every class that has it.
+        let mut stroke = if reuse { vary(rng, &strokes) } else { invent(rng, n_strokes > 1) };
         place(rng, &mut stroke, &strokes);
         strokes.push(stroke);
     }
@@ -38,13 +39,13 @@ pub(super) fn compose(rng: &mut ChaCha8Rng) -> Vec<Stroke> {
     strokes
 }
 
-/// A new stroke that starts at the origin.
-fn invent(rng: &mut ChaCha8Rng) -> Stroke {
+/// A new stroke that starts at the origin; only `straight` ones where that is allowed.
+fn invent(rng: &mut ChaCha8Rng, may_be_straight: bool) -> Stroke {
     let side = if chance(rng, 0.5) { 1.0 } else { -1.0 };
     // People favour upright, level and slanted starts.
     let heading = FRAC_PI_4 * rng.random_range(0..8u8) as f32 + jitter(rng, 0.12);
-    match weighted(rng, &[0.28, 0.28, 0.12, 0.22, 0.1]) {
-        0 => walk(heading, uniform(rng, 0.5, 1.1), &[], false),
+    match weighted(rng, &[0.28, 0.28, 0.14, 0.2, 0.1]) {
+        0 if may_be_straight => walk(heading, uniform(rng, 0.5, 1.1), &[], false),
         1 => {
             let turn = side * uniform(rng, 0.5 * PI, 1.6 * PI) / 3.0;
             walk(heading, uniform(rng, 0.3, 0.5), &[turn; 3], true)
@@ -53,13 +54,13 @@ fn invent(rng: &mut ChaCha8Rng) -> Stroke {
             let (bend, back) = (side * uniform(rng, 0.9, 1.6), -side * uniform(rng, 0.9, 1.6));
             walk(heading, uniform(rng, 0.28, 0.42), &[bend, back, back], true)
         }
-        3 => {
-            let turns: Vec<f32> = (0..rng.random_range(1..=3u8))
-                .map(|i| uniform(rng, 0.5 * FRAC_PI_2, 1.5 * FRAC_PI_2) * if i % 2 == 0 { side } else { -side })
-                .collect();
-            walk(heading, uniform(rng, 0.45, 0.8), &turns, false)
+        4 => walk(heading, uniform(rng, 0.18, 0.34), &[side * PI / 3.0; 6], true),
+        _ => {
+            let (first, again) = (side * uniform(rng, 0.3 * PI, 0.75 * PI), side * uniform(rng, 0.3 * PI, 0.75 * PI));
+            let turns = [first, if chance(rng, 0.5) { again } else { -again }];
+            let n_corners = 1 + usize::from(chance(rng, 0.45));
+            walk(heading, uniform(rng, 0.45, 0.8), &turns[..n_corners], false)
         }
-        _ => walk(heading, uniform(rng, 0.18, 0.34), &[side * PI / 3.0; 6], true),
     }
 }
 
@@ -120,14 +121,16 @@ fn between(points: &[Point], fraction: f32) -> Point {
     [0, 1].map(|axis| points[i][axis] + t * (points[i + 1][axis] - points[i][axis]))
 }
 
-/// Centres the program and scales its longer side to [−1, 1].
+/// Centres the program and scales its longer side to [−1, 1]; a flat or thin one is widened somewhat, as writers do.
 fn fit(strokes: &mut [Stroke]) {
     let points = || strokes.iter().flat_map(|stroke| &stroke.points);
     let low = [0, 1].map(|axis| points().map(|p| p[axis]).fold(f32::INFINITY, f32::min));
     let high = [0, 1].map(|axis| points().map(|p| p[axis]).fold(f32::NEG_INFINITY, f32::max));
-    // Every stroke takes a step of at least 0.18, so the box cannot be empty.
-    let half = ((high[0] - low[0]).max(high[1] - low[1]) / 2.0).max(0.05);
+    // No stroke is shorter than 0.1, so at most one side is empty; the bound keeps the division finite.
+    let half = [0, 1].map(|axis| ((high[axis] - low[axis]) / 2.0).max(1e-3));
+    let longer = half[0].max(half[1]);
+    let scale = half.map(|side| (longer / side).sqrt().min(1.6) / longer);
     for point in strokes.iter_mut().flat_map(|stroke| &mut stroke.points) {
-        *point = [0, 1].map(|axis| (point[axis] - (low[axis] + high[axis]) / 2.0) / half);
+        *point = [0, 1].map(|axis| (point[axis] - (low[axis] + high[axis]) / 2.0) * scale[axis]);
     }
 }

@@ -1,0 +1,12 @@
+//! The tests of the tape, one module for each thing that must hold.
+
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+
+mod candle_faults;
+mod kernels;
+mod ops;
+mod orders;
+mod params;
+mod properties;
+mod scale;
+mod support;

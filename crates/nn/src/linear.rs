@@ -1,0 +1,77 @@
+//! The affine layer `y = x W + b`.
+
+use rekindle_autodiff::{Params, Tensor};
+
+use crate::builder::join;
+use crate::{Builder, Error, Fans, Init, Result};
+
+/// `x [M, …, D]` to `x W + b [M, …, O]`, with `weight [M, D, O]` and, if there is one, `bias [M, O]`.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    weight: String,
+    bias: Option<String>,
+    inputs: usize,
+    outputs: usize,
+    weight_init: Init,
+    bias_init: Init,
+}
+
+impl Linear {
+    /// A layer whose parameters are called `name.weight` and `name.bias`; no bias where `bias` is `None`.
+    ///
+    /// # Errors
+    /// If a size is zero.
+    pub fn new(name: &str, inputs: usize, outputs: usize, weight: Init, bias: Option<Init>) -> Result<Self> {
+        if inputs == 0 || outputs == 0 {
+            return Err(Error::config("inputs, outputs", (inputs, outputs), "at least 1"));
+        }
+        Ok(Self {
+            weight: join(name, "weight"),
+            bias: bias.map(|_| join(name, "bias")),
+            inputs,
+            outputs,
+            weight_init: weight,
+            bias_init: bias.unwrap_or(Init::Zeros),
+        })
+    }
+
+    /// The number of inputs D.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// The number of outputs O.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Draws the parameters.
+    ///
+    /// # Errors
+    /// As [`Builder::draw`].
+    pub fn init(&self, builder: &mut Builder<'_>) -> Result<()> {
+        let dims = [self.inputs, self.outputs];
+        builder.draw(&self.weight, &dims, self.weight_init, Fans::of(&dims))?;
+        match &self.bias {
+            Some(bias) => builder.draw(bias, &dims[1..], self.bias_init, Fans::of(&dims)),
+            None => Ok(()),
+        }
+    }
+
+    /// `[M, …, D]` to `[M, …, O]`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or if a parameter is missing.
+    pub fn forward(&self, params: &Params, x: &Tensor) -> Result<Tensor> {
+        let bias = self.bias.as_deref().map(|name| params.get(name)).transpose()?;
+        Ok(x.linear(params.get(&self.weight)?, bias)?)
+    }
+
+    /// Whether a parameter of this name belongs to the layer.
+    #[must_use]
+    pub fn owns(&self, name: &str) -> bool {
+        name == self.weight || self.bias.as_deref() == Some(name)
+    }
+}
