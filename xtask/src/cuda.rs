@@ -40,7 +40,7 @@ PATH, not in /usr/local/cuda. Two ways to get it:
 
 const NO_ARCHITECTURE: &str = "\
 --device cuda builds for one GPU architecture, and without nvidia-smi it cannot be asked for. Set CUDA_COMPUTE_CAP to \
-that of the GPU it will run on: 75 (T4, RTX 20), 80 (A100), 86 (A10, RTX 30), 89 (L4, L40, RTX 40), 90 (H100, H200), \
+that of the GPU it will run on, and only there: 75 (T4, RTX 20), 80 (A100), 86 (A10, RTX 30), 89 (L4, L40, RTX 40), 90 (H100, H200), \
 100 (B200), 120 (RTX 50); the others are at https://developer.nvidia.com/cuda-gpus";
 
 /// How variables are looked up: from the environment, or from a test's own list.

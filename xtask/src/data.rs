@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::download::{Downloader, verify};
 use crate::process::{self, cargo, root};
@@ -24,7 +24,7 @@ const SOURCE: &str = "https://raw.githubusercontent.com/brendenlake/omniglot/mas
 const MD5: [&str; 2] = ["68d2efa1b9178cc56df9314c21c6e718", "6b91aef0f799c5bb55b94e3f2daec811"];
 
 /// The packed file that the experiments read.
-const PACKED: &str = "omniglot.safetensors";
+const PACKED: &str = "omniglot28.safetensors.gz";
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,49 +85,45 @@ fn checksums(text: &str) -> Result<[String; 2]> {
     Ok([first.into(), second.into()])
 }
 
-/// Brings both archives in and packs them; `pack` reads the archives and writes the file named last.
-fn omniglot(
-    options: &Options,
-    downloader: &Downloader,
-    pack: impl Fn(&[PathBuf; 2], &Path) -> Result<()>,
-) -> Result<PathBuf> {
+/// Brings both archives in and packs them; `pack` reads the archives of a folder and writes a file, whole or not at all.
+fn omniglot(options: &Options, downloader: &Downloader, pack: impl Fn(&Path, &Path) -> Result<()>) -> Result<PathBuf> {
     let folder = options.to.join("omniglot");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let [background, evaluation] = [0, 1].map(|i| archive(options, downloader, &folder, i));
-    let archives = [background?, evaluation?];
+    let source = if options.from.contains("://") {
+        fetch(options, downloader, &folder)?;
+        folder.clone()
+    } else {
+        local(options)?
+    };
     let packed = folder.join(PACKED);
-    let partial = folder.join(format!("{PACKED}.part"));
     println!("packing {} and {}", ARCHIVES[0], ARCHIVES[1]);
-    pack(&archives, &partial).context("the archives could not be packed")?;
-    fs::rename(&partial, &packed).with_context(|| format!("cannot write {}", packed.display()))?;
+    pack(&source, &packed).context("the archives could not be packed")?;
     Ok(packed)
 }
 
-/// The place of a verified archive: in the source folder itself, or downloaded.
-fn archive(options: &Options, downloader: &Downloader, folder: &Path, i: usize) -> Result<PathBuf> {
-    let (name, md5) = (ARCHIVES[i], &options.md5[i]);
-    if !options.from.contains("://") {
-        let local = Path::new(&options.from).join(name);
-        if !local.is_file() {
-            bail!(
-                "{} does not exist; --from takes an address or a folder that holds {}",
-                local.display(),
-                ARCHIVES.join(" and ")
-            );
-        }
-        verify(&local, md5)?;
-        return Ok(local);
+/// Downloads the archives that are not in the folder yet.
+fn fetch(options: &Options, downloader: &Downloader, folder: &Path) -> Result<()> {
+    for (name, md5) in ARCHIVES.iter().zip(&options.md5) {
+        println!("fetching {name}");
+        downloader.fetch(&format!("{}/{name}", options.from.trim_end_matches('/')), &folder.join(name), md5)?;
     }
-    println!("fetching {name}");
-    let target = folder.join(name);
-    downloader.fetch(&format!("{}/{name}", options.from.trim_end_matches('/')), &target, md5)?;
-    Ok(target)
+    Ok(())
+}
+
+/// The folder that the user named, once both archives in it are verified.
+fn local(options: &Options) -> Result<PathBuf> {
+    let folder = PathBuf::from(&options.from);
+    for (name, md5) in ARCHIVES.iter().zip(&options.md5) {
+        let context = || format!("--from {} should be an address, or a folder that holds both archives", options.from);
+        verify(&folder.join(name), md5).with_context(context)?;
+    }
+    Ok(folder)
 }
 
 /// Packs with the program that belongs to the tasks crate: xtask itself builds no image decoder.
-fn pack(archives: &[PathBuf; 2], target: &Path) -> Result<()> {
+fn pack(source: &Path, target: &Path) -> Result<()> {
     let mut command = cargo(["run", "--release", "--package", "rekindle-tasks", "--example", "pack_omniglot"]);
-    command.arg("--manifest-path").arg(root().join("Cargo.toml")).arg("--").args(archives).arg(target);
+    command.arg("--manifest-path").arg(root().join("Cargo.toml")).arg("--").args([source, target]);
     process::run(&mut command)
 }
 
@@ -146,8 +142,8 @@ mod tests {
     }
 
     /// Stands in for the packer: joins the archives.
-    fn join(archives: &[PathBuf; 2], target: &Path) -> Result<()> {
-        let bytes = archives.iter().map(fs::read).collect::<std::io::Result<Vec<_>>>()?;
+    fn join(source: &Path, target: &Path) -> Result<()> {
+        let bytes = ARCHIVES.iter().map(|name| fs::read(source.join(name))).collect::<std::io::Result<Vec<_>>>()?;
         Ok(fs::write(target, bytes.concat())?)
     }
 
@@ -173,27 +169,26 @@ mod tests {
         let (source, folder) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
         let options = options(folder.path(), source.path().to_string_lossy().into_owned());
         fs::write(source.path().join(ARCHIVES[0]), "abc").expect("writable");
-        let error = omniglot(&options, &Downloader::system(), join).expect_err("the second archive is missing");
-        assert!(error.to_string().contains("images_evaluation.zip does not exist"), "{error}");
+        let failure = || format!("{:#}", omniglot(&options, &Downloader::system(), join).expect_err("a bad archive"));
+        let missing = failure();
+        assert!(
+            missing.contains("cannot read") && missing.contains(ARCHIVES[1]) && missing.contains("--from"),
+            "{missing}"
+        );
         fs::write(source.path().join(ARCHIVES[1]), "ab").expect("writable");
-        let error = omniglot(&options, &Downloader::system(), join).expect_err("the second archive is damaged");
-        assert!(error.to_string().contains("damaged"), "{error}");
+        assert!(failure().contains("damaged"), "{}", failure());
         fs::write(source.path().join(ARCHIVES[1]), "abc").expect("writable");
         omniglot(&options, &Downloader::system(), join).expect("a good run");
         assert_eq!(files(&folder.path().join("omniglot")), [PACKED]);
     }
 
     #[test]
-    fn a_failed_packer_leaves_no_packed_file() {
+    fn the_reason_of_a_failed_packer_reaches_the_user() {
         let (server, folder) = (Server::start(REPLIES), tempfile::tempdir().expect("a temporary folder"));
         let options = options(folder.path(), format!("{}/python", server.url));
-        let failing = |_: &[PathBuf; 2], target: &Path| {
-            fs::write(target, "half")?;
-            bail!("image 7 is not a PNG")
-        };
+        let failing = |_: &Path, _: &Path| anyhow::bail!("image 7 is not a PNG");
         let error = omniglot(&options, &Downloader::system(), failing).expect_err("the packer fails");
-        assert!(format!("{error:#}").contains("image 7 is not a PNG"), "{error:#}");
-        assert!(!folder.path().join("omniglot").join(PACKED).exists());
+        assert!(format!("{error:#}").ends_with("could not be packed: image 7 is not a PNG"), "{error:#}");
     }
 
     #[test]

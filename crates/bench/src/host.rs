@@ -97,7 +97,11 @@ fn memory_bytes() -> Option<f64> {
 
 fn os() -> String {
     let release = output(Command::new("uname").arg("-r")).unwrap_or_default();
-    [env::consts::OS, &release, env::consts::ARCH].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    [env::consts::OS, &release, env::consts::ARCH]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Standard output of a command that succeeded, trimmed.

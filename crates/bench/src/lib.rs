@@ -5,8 +5,8 @@
     reason = "a program: METRIC lines go to standard output, everything for people to standard error"
 )]
 
-mod experiment; // read first
 mod context;
+mod experiment; // read first
 mod progress;
 mod record;
 
@@ -29,7 +29,9 @@ pub use experiment::{Experiment, Skip};
 pub use host::Host;
 pub use measure::{Measure, Timing};
 pub use progress::Progress;
-pub use record::{Axis, Block, Estimate, Image, ImageGrid, ImageRow, Mark, Metric, Plot, Published, Series, Style, Table};
+pub use record::{
+    Axis, Block, Estimate, Image, ImageGrid, ImageRow, Mark, Metric, Plot, Published, Series, Style, Table,
+};
 pub use report::render;
 pub use results::{ExperimentResult, Results, Run, Status, Store};
 pub use runner::run;

@@ -1,5 +1,7 @@
 //! `rekindle-bench`: runs experiments; `cargo xtask bench` builds it for the device and passes its arguments on.
 
+#![allow(clippy::print_stderr, reason = "a program: errors go to standard error")]
+
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -10,7 +12,14 @@ use rekindle_bench::{Cli, experiments, pin_threads, run};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
+    bench().unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn bench() -> Result<ExitCode> {
     let cli = Cli::parse();
     let threads = pin_threads(cli.threads)?;
     run(&cli, threads, &experiments::all())

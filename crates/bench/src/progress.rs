@@ -1,10 +1,11 @@
 //! Progress on standard error: a bar on a terminal, a line every ten seconds elsewhere.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
@@ -23,9 +24,11 @@ impl Bars {
     }
 
     pub(crate) fn start(&self, label: &str, total: u64) -> Progress {
-        let style = ProgressStyle::with_template("  {prefix:<24} {bar:32.cyan/dim} {pos}/{len} {per_sec:.dim} eta {eta} {msg}")
-            .expect("the template is well formed")
-            .progress_chars("━╸─");
+        let style =
+            ProgressStyle::with_template("  {prefix:<24} {bar:32.cyan/dim} {pos}/{len} {rate:.dim} eta {eta} {msg}")
+                .expect("the template is well formed")
+                .with_key("rate", rate)
+                .progress_chars("━╸─");
         let bar = self.bars.add(ProgressBar::new(total).with_style(style).with_prefix(label.to_owned()));
         let line = (!self.terminal).then(|| Arc::new(Mutex::new(Instant::now())));
         Progress { bar, line }
@@ -35,6 +38,10 @@ impl Bars {
     pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
         self.bars.suspend(print)
     }
+}
+
+fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let _never_fails = write!(out, "{:.1}/s", state.per_sec());
 }
 
 /// A handle on one bar; clones move the same bar, from any thread. The bar goes when the last clone does.

@@ -201,3 +201,6 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         })
         .with_context(|| format!("writing {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests;

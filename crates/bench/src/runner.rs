@@ -90,7 +90,8 @@ fn attempt(experiment: &dyn Experiment, ctx: &mut Context) -> Result<()> {
     if experiment.needs_data() {
         ctx.data_dir()?;
     }
-    catch_unwind(AssertUnwindSafe(|| experiment.run(ctx))).unwrap_or_else(|panic| Err(anyhow!("panicked: {}", text_of(&*panic))))
+    catch_unwind(AssertUnwindSafe(|| experiment.run(ctx)))
+        .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", text_of(&*panic))))
 }
 
 fn text_of(panic: &(dyn Any + Send)) -> &str {
@@ -123,3 +124,6 @@ fn keep(store: &Store, result: &ExperimentResult) -> Result<()> {
     }
     store.save(result)
 }
+
+#[cfg(test)]
+mod tests;

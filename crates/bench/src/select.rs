@@ -42,7 +42,8 @@ fn names(name: &str, id: &str) -> bool {
 
 fn unknown_id(registry: &Registry, unknown: &str) -> String {
     let ids: Vec<_> = registry.iter().map(|e| e.id()).collect();
-    let mut near: Vec<_> = ids.iter().map(|id| (likeness(unknown, id), *id)).filter(|(score, _)| *score > 0.8).collect();
+    let mut near: Vec<_> =
+        ids.iter().map(|id| (likeness(unknown, id), *id)).filter(|(score, _)| *score > 0.8).collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0));
     let near: Vec<_> = near.iter().take(3).map(|(_, id)| *id).collect();
     let hint = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };

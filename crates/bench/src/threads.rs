@@ -25,7 +25,8 @@ pub fn pin_threads(asked: Option<NonZeroUsize>) -> Result<usize> {
     if rayon.as_deref() == Some(threads.to_string().as_str()) && candle.is_some() {
         return Ok(threads);
     }
-    let mut again = Command::new(env::current_exe().context("finding this program, to start it with its thread count set")?);
+    let mut again =
+        Command::new(env::current_exe().context("finding this program, to start it with its thread count set")?);
     again.args(env::args_os().skip(1)).env(RAYON, threads.to_string()).env(CANDLE, candle.as_deref().unwrap_or("1"));
     Err(restart(again)).context("starting this program again with its thread count set")
 }

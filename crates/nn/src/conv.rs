@@ -3,7 +3,7 @@
 use rekindle_autodiff::{Params, Tensor};
 
 use crate::builder::join;
-use crate::{Builder, Error, Fans, Init, Result};
+use crate::{Builder, Error, Fans, Init, Layer, Result};
 
 /// Sizes and initialisers of a [`Conv2d`].
 #[derive(Clone, Copy, Debug)]
@@ -45,20 +45,6 @@ impl Conv2d {
         Ok(Self { weight: join(name, "weight"), bias: config.bias.map(|_| join(name, "bias")), config })
     }
 
-    /// Draws the parameters.
-    ///
-    /// # Errors
-    /// As [`Builder::draw`].
-    pub fn init(&self, builder: &mut Builder<'_>) -> Result<()> {
-        let Conv2dConfig { kernel, inputs, outputs, weight, bias, .. } = self.config;
-        let dims = [kernel, kernel, inputs, outputs];
-        builder.draw(&self.weight, &dims, weight, Fans::of(&dims))?;
-        match (&self.bias, bias) {
-            (Some(name), Some(init)) => builder.draw(name, &[outputs], init, Fans::of(&dims)),
-            _ => Ok(()),
-        }
-    }
-
     /// `[M, B, H, W, Cin]` to `[M, B, H', W', Cout]`.
     ///
     /// # Errors
@@ -69,5 +55,17 @@ impl Conv2d {
         let bias = params.get(name)?;
         let per_image = (bias.dim(0)?, 1, 1, 1, self.config.outputs);
         Ok(y.add(&bias.reshape(per_image)?)?)
+    }
+}
+
+impl Layer for Conv2d {
+    fn draw(&self, builder: &mut Builder<'_>) -> Result<()> {
+        let Conv2dConfig { kernel, inputs, outputs, weight, bias, .. } = self.config;
+        let dims = [kernel, kernel, inputs, outputs];
+        builder.draw(&self.weight, &dims, weight, Fans::of(&dims))?;
+        match (&self.bias, bias) {
+            (Some(name), Some(init)) => builder.draw(name, &[outputs], init, Fans::of(&dims)),
+            _ => Ok(()),
+        }
     }
 }

@@ -7,7 +7,7 @@ use candle_core::{DType, Device};
 use rand::RngCore;
 use rekindle_autodiff::{NormStats, Params, Tensor};
 
-use crate::{BatchNorm, Builder, Conv2d, Conv2dConfig, Error, Init, Linear, Model, Result};
+use crate::{BatchNorm, Builder, Conv2d, Conv2dConfig, Error, Init, Layer, Linear, Model, Result};
 
 const BLOCKS: usize = 4;
 
@@ -18,7 +18,7 @@ pub enum Downsampling {
     ///
     /// TensorFlow, which MAML used, pads only below and on the right where the size is even; here there is one row and
     /// column of zeros on every side, as in PyTorch.
-    Stride,
+    Stride2,
     /// 2×2 max pooling (sizes are rounded down: 28, 14, 7, 3, 1), and the last grid flattened in the order H, W, C.
     MaxPool,
 }
@@ -57,7 +57,7 @@ impl Conv4Config {
     #[must_use]
     pub fn omniglot() -> Self {
         Self {
-            downsampling: Downsampling::Stride,
+            downsampling: Downsampling::Stride2,
             image: (28, 28),
             in_channels: 1,
             channels: 64,
@@ -101,7 +101,7 @@ impl Conv4Config {
     /// Height and width of the image after the last block.
     fn grid(&self) -> (usize, usize) {
         let side = |size: usize| match self.downsampling {
-            Downsampling::Stride => size.div_ceil(1 << BLOCKS),
+            Downsampling::Stride2 => size.div_ceil(1 << BLOCKS),
             Downsampling::MaxPool => size >> BLOCKS,
         };
         (side(self.image.0), side(self.image.1))
@@ -111,7 +111,7 @@ impl Conv4Config {
     #[must_use]
     pub fn features(&self) -> usize {
         match self.downsampling {
-            Downsampling::Stride => self.channels,
+            Downsampling::Stride2 => self.channels,
             Downsampling::MaxPool => self.grid().0 * self.grid().1 * self.channels,
         }
     }
@@ -140,7 +140,7 @@ impl Block {
             kernel: 3,
             inputs: if index == 0 { config.in_channels } else { config.channels },
             outputs: config.channels,
-            stride: if config.downsampling == Downsampling::Stride { 2 } else { 1 },
+            stride: if config.downsampling == Downsampling::Stride2 { 2 } else { 1 },
             padding: 1,
             weight: config.conv,
             bias: config.norm_eps.is_none().then_some(Init::Zeros),
@@ -186,9 +186,9 @@ impl Conv4Body {
 
     fn draw(&self, builder: &mut Builder<'_>) -> Result<()> {
         for block in &self.blocks {
-            block.conv.init(builder)?;
+            block.conv.draw(builder)?;
             if let Some(norm) = &block.norm {
-                norm.init(builder)?;
+                norm.draw(builder)?;
             }
         }
         Ok(())
@@ -221,7 +221,7 @@ impl Model for Conv4Body {
         }
         let (m, b) = (h.dim(0)?, h.dim(1)?);
         Ok(match self.config.downsampling {
-            Downsampling::Stride => h.mean(&[2, 3])?,                     // [M, B, C]
+            Downsampling::Stride2 => h.mean(&[2, 3])?,                    // [M, B, C]
             Downsampling::MaxPool => h.reshape((m, b, self.features()))?, // [M, B, H'·W'·C]
         })
     }
@@ -282,7 +282,7 @@ impl Model for Conv4 {
     fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
         let mut builder = Builder::new(rng, dtype, device);
         self.body.draw(&mut builder)?;
-        self.head.init(&mut builder)?;
+        self.head.draw(&mut builder)?;
         builder.finish()
     }
 

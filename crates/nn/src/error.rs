@@ -30,7 +30,7 @@ pub enum Error {
     /// An image that four max pools would shrink to nothing.
     #[error(
         "images of {height}×{width} do not survive four 2×2 max pools, which need at least 16×16; \
-         resize them, or use `Downsampling::Stride`"
+         resize them, or use `Downsampling::Stride2`"
     )]
     ImageTooSmall {
         /// Image height H.

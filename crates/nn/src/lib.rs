@@ -3,23 +3,29 @@
 mod model; // read first
 
 mod activation;
+mod attention;
 mod builder;
 mod conv;
 mod conv4;
 mod init;
+mod layer;
 mod linear;
 mod mlp;
 mod norm;
+mod rnn;
 
 mod error;
 
 pub use activation::Activation;
+pub use attention::{MultiHeadAttention, MultiHeadAttentionConfig, attention, causal_mask};
 pub use builder::Builder;
 pub use conv::{Conv2d, Conv2dConfig};
 pub use conv4::{Conv4, Conv4Body, Conv4Config, Downsampling};
 pub use error::{Error, Result};
 pub use init::{Fans, Init};
+pub use layer::Layer;
 pub use linear::Linear;
 pub use mlp::{Mlp, MlpConfig, Norm};
 pub use model::{Model, Sequential};
 pub use norm::{BatchNorm, LayerNorm};
+pub use rnn::{Gru, Lstm, LstmConfig, LstmState};

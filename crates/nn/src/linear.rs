@@ -3,7 +3,7 @@
 use rekindle_autodiff::{Params, Tensor};
 
 use crate::builder::join;
-use crate::{Builder, Error, Fans, Init, Result};
+use crate::{Builder, Error, Fans, Init, Layer, Result};
 
 /// `x [M, …, D]` to `x W + b [M, …, O]`, with `weight [M, D, O]` and, if there is one, `bias [M, O]`.
 #[derive(Clone, Debug)]
@@ -47,19 +47,6 @@ impl Linear {
         self.outputs
     }
 
-    /// Draws the parameters.
-    ///
-    /// # Errors
-    /// As [`Builder::draw`].
-    pub fn init(&self, builder: &mut Builder<'_>) -> Result<()> {
-        let dims = [self.inputs, self.outputs];
-        builder.draw(&self.weight, &dims, self.weight_init, Fans::of(&dims))?;
-        match &self.bias {
-            Some(bias) => builder.draw(bias, &dims[1..], self.bias_init, Fans::of(&dims)),
-            None => Ok(()),
-        }
-    }
-
     /// `[M, …, D]` to `[M, …, O]`.
     ///
     /// # Errors
@@ -73,5 +60,16 @@ impl Linear {
     #[must_use]
     pub fn owns(&self, name: &str) -> bool {
         name == self.weight || self.bias.as_deref() == Some(name)
+    }
+}
+
+impl Layer for Linear {
+    fn draw(&self, builder: &mut Builder<'_>) -> Result<()> {
+        let dims = [self.inputs, self.outputs];
+        builder.draw(&self.weight, &dims, self.weight_init, Fans::of(&dims))?;
+        match &self.bias {
+            Some(bias) => builder.draw(bias, &dims[1..], self.bias_init, Fans::of(&dims)),
+            None => Ok(()),
+        }
     }
 }

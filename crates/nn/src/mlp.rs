@@ -4,7 +4,7 @@ use candle_core::{DType, Device};
 use rand::RngCore;
 use rekindle_autodiff::{NormStats, Params, Tensor};
 
-use crate::{Activation, BatchNorm, Builder, Error, Init, LayerNorm, Linear, Model, Result};
+use crate::{Activation, BatchNorm, Builder, Error, Init, Layer, LayerNorm, Linear, Model, Result};
 
 /// Normalisation between a hidden layer and its activation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -166,11 +166,11 @@ impl Model for Mlp {
     fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
         let mut builder = Builder::new(rng, dtype, device);
         for (fc, norm) in &self.layers {
-            fc.init(&mut builder)?;
+            fc.draw(&mut builder)?;
             match norm {
                 Normalisation::None => {}
-                Normalisation::Batch(norm) => norm.init(&mut builder)?,
-                Normalisation::Layer(norm) => norm.init(&mut builder)?,
+                Normalisation::Batch(norm) => norm.draw(&mut builder)?,
+                Normalisation::Layer(norm) => norm.draw(&mut builder)?,
             }
         }
         builder.finish()

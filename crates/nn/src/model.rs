@@ -75,7 +75,7 @@ impl Model for Sequential {
     fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
         let mut all = Params::new([])?;
         for (name, part) in &self.parts {
-            all = all.merge(&part.init(rng, dtype, device)?.prefixed(name))?;
+            all = all.merge(&part.init(rng, dtype, device)?.prefixed(name)?)?;
         }
         Ok(all)
     }
@@ -83,8 +83,14 @@ impl Model for Sequential {
     fn forward(&self, params: &Params, x: &Tensor, stats: NormStats) -> Result<Tensor> {
         let mut h = x.clone();
         for (name, part) in &self.parts {
-            h = part.forward(&params.sub_params(name)?, &h, stats)?;
+            h = part.forward(&below(params, name)?, &h, stats)?;
         }
         Ok(h)
     }
+}
+
+/// The part's own parameters; none where the part has none (a reshaping, say).
+fn below(params: &Params, name: &str) -> Result<Params> {
+    let owns = |other: &str| other.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+    Ok(if params.names().any(owns) { params.sub_params(name)? } else { Params::new([])? })
 }

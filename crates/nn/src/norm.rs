@@ -3,7 +3,7 @@
 use rekindle_autodiff::{NormStats, Params, Tensor};
 
 use crate::builder::join;
-use crate::{Builder, Error, Fans, Init, Result};
+use crate::{Builder, Error, Fans, Init, Layer, Result};
 
 /// Batch normalisation (Ioffe & Szegedy 2015) with the statistics of the batch at hand:
 ///
@@ -45,7 +45,7 @@ impl Affine {
         Ok(Self { gamma: join(name, "gamma"), beta: join(name, "beta"), channels, eps })
     }
 
-    fn init(&self, builder: &mut Builder<'_>) -> Result<()> {
+    fn draw(&self, builder: &mut Builder<'_>) -> Result<()> {
         let dims = [self.channels];
         builder.draw(&self.gamma, &dims, Init::Ones, Fans::of(&dims))?;
         builder.draw(&self.beta, &dims, Init::Zeros, Fans::of(&dims))
@@ -74,14 +74,6 @@ impl BatchNorm {
         Ok(Self { names: Affine::new(name, channels, eps)? })
     }
 
-    /// Draws the parameters.
-    ///
-    /// # Errors
-    /// As [`Builder::draw`].
-    pub fn init(&self, builder: &mut Builder<'_>) -> Result<()> {
-        self.names.init(builder)
-    }
-
     /// `[M, B, …, C]` normalised.
     ///
     /// # Errors
@@ -89,6 +81,12 @@ impl BatchNorm {
     pub fn forward(&self, params: &Params, x: &Tensor, stats: NormStats) -> Result<Tensor> {
         let (gamma, beta, x) = self.names.get(params, x)?;
         Ok(x.batch_norm(gamma, beta, self.names.eps, stats)?)
+    }
+}
+
+impl Layer for BatchNorm {
+    fn draw(&self, builder: &mut Builder<'_>) -> Result<()> {
+        self.names.draw(builder)
     }
 }
 
@@ -104,14 +102,6 @@ impl LayerNorm {
         Ok(Self { names: Affine::new(name, channels, eps)? })
     }
 
-    /// Draws the parameters.
-    ///
-    /// # Errors
-    /// As [`Builder::draw`].
-    pub fn init(&self, builder: &mut Builder<'_>) -> Result<()> {
-        self.names.init(builder)
-    }
-
     /// `[M, …, C]` normalised.
     ///
     /// # Errors
@@ -119,5 +109,11 @@ impl LayerNorm {
     pub fn forward(&self, params: &Params, x: &Tensor) -> Result<Tensor> {
         let (gamma, beta, x) = self.names.get(params, x)?;
         Ok(x.layer_norm(gamma, beta, self.names.eps)?)
+    }
+}
+
+impl Layer for LayerNorm {
+    fn draw(&self, builder: &mut Builder<'_>) -> Result<()> {
+        self.names.draw(builder)
     }
 }

@@ -1,18 +1,45 @@
 #![doc = include_str!("../README.md")]
 
+mod adadelta;
+mod adagrad;
 mod adam;
+mod adamw;
+mod chain;
+mod clip;
+pub mod conformance;
+mod decay;
 mod error;
+mod freeze;
+mod grouped;
+mod momentum;
+mod rates;
+mod rmsprop;
 mod root;
+mod scale;
 mod schedule;
+mod select;
 mod setting;
 mod sgd;
 mod state;
 mod transform;
 
+pub use adadelta::Adadelta;
+pub use adagrad::Adagrad;
 pub use adam::Adam;
+pub use adamw::AdamW;
+pub use chain::{Chain, chain};
+pub use clip::{ClipNorm, ClipValue, NormScope};
+pub use decay::{DecoupledDecay, WeightDecay};
 pub use error::{Error, Result};
+pub use freeze::Freeze;
+pub use grouped::Grouped;
+pub use momentum::Momentum;
+pub use rates::GroupRates;
+pub use rmsprop::RmsProp;
 pub use root::safe_sqrt;
+pub use scale::Scale;
 pub use schedule::{Schedule, ScheduleFn};
+pub use select::Select;
 pub use sgd::Sgd;
 pub use state::State;
 pub use transform::{Transform, apply_updates};

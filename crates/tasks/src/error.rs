@@ -10,7 +10,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// An episode wants more classes than the data set, or its split, has.
-    #[error("{ways}-way episodes need {ways} classes, but the data set has {available}; lower `ways` or use a larger split")]
+    #[error(
+        "{ways}-way episodes need {ways} classes, but the data set has {available}; lower `ways` or use a larger split"
+    )]
     TooFewClasses {
         /// Classes per episode.
         ways: usize,

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
-use crate::dataset::{check_example, check_index};
+use crate::dataset::check_example;
 use crate::{ClassDataset, Error, Result};
 
 /// Images in one block of memory, classes of any sizes: one byte a pixel (u8, read as v / 255), or f32 as they are.
@@ -90,17 +90,12 @@ impl InMemory {
         Self::from_bytes(shape, classes)
     }
 
-    /// The u8 pixels of one image, H·W·C of them in row-major order; `None` when the data set holds f32.
-    ///
-    /// # Errors
-    /// [`Error::OutOfRange`] for a class or example that does not exist.
-    pub fn bytes(&self, class: usize, example: usize) -> Result<Option<&[u8]>> {
-        check_index("class", class, self.n_classes())?;
-        check_index("example", example, self.n_examples(class))?;
-        Ok(match &self.pixels {
-            Pixels::Bytes(bytes) => Some(&bytes[self.range(class, example)]),
+    /// All pixels, class after class and image after image; `None` when the data set holds f32.
+    pub(crate) fn all_bytes(&self) -> Option<&[u8]> {
+        match &self.pixels {
+            Pixels::Bytes(bytes) => Some(bytes),
             Pixels::Floats(_) => None,
-        })
+        }
     }
 
     fn range(&self, class: usize, example: usize) -> std::ops::Range<usize> {
@@ -141,7 +136,11 @@ impl ClassDataset for InMemory {
 impl std::fmt::Debug for InMemory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let n_images = self.starts.last().copied().unwrap_or(0);
-        f.debug_struct("InMemory").field("shape", &self.shape).field("n_classes", &self.names.len()).field("n_images", &n_images).finish()
+        f.debug_struct("InMemory")
+            .field("shape", &self.shape)
+            .field("n_classes", &self.names.len())
+            .field("n_images", &n_images)
+            .finish()
     }
 }
 
@@ -160,12 +159,16 @@ mod tests {
 
     #[test]
     fn classes_of_different_sizes_keep_their_images() -> Result<()> {
-        let data = InMemory::from_bytes([1, 2, 1], [("a".into(), vec![0, 255]), ("b".into(), vec![51, 102, 153, 204])])?;
+        let data =
+            InMemory::from_bytes([1, 2, 1], [("a".into(), vec![0, 255]), ("b".into(), vec![51, 102, 153, 204])])?;
         assert_eq!((data.n_examples(0), data.n_examples(1), data.n_examples(2)), (1, 2, 0));
         let mut out = [0.0; 2];
         data.write_example(1, 1, &mut out)?;
         assert_eq!(out, [0.6, 0.8]);
-        assert!(matches!(data.write_example(2, 0, &mut out), Err(Error::OutOfRange { what: "class", index: 2, available: 2 })));
+        assert!(matches!(
+            data.write_example(2, 0, &mut out),
+            Err(Error::OutOfRange { what: "class", index: 2, available: 2 })
+        ));
         assert!(matches!(data.write_example(0, 1, &mut out), Err(Error::OutOfRange { what: "example", .. })));
         assert!(matches!(data.write_example(0, 0, &mut [0.0; 3]), Err(Error::Shape { .. })));
         Ok(())

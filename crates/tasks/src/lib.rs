@@ -3,11 +3,18 @@
 mod task; // read first
 
 mod dataset;
+#[cfg(feature = "images")]
+mod decode;
 mod few_shot;
+#[cfg(feature = "images")]
+mod folder;
 mod glyphs;
 mod in_memory;
 mod line;
+mod omniglot;
 mod prefetch;
+#[cfg(any(feature = "images", test))]
+mod resize;
 mod rotated;
 mod sinusoid;
 mod split;
@@ -18,9 +25,12 @@ mod error;
 pub use dataset::ClassDataset;
 pub use error::{Error, Result};
 pub use few_shot::{FewShot, FewShotSampler};
+#[cfg(feature = "images")]
+pub use folder::ImageFolder;
 pub use glyphs::Glyphs;
 pub use in_memory::InMemory;
 pub use line::Line;
+pub use omniglot::Omniglot;
 pub use prefetch::{Prefetch, batch_rng};
 pub use rotated::Rotated;
 pub use sinusoid::{Inputs, Sinusoid};

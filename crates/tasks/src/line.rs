@@ -47,7 +47,11 @@ impl Line {
         check_range("offset", &self.offset)?;
         check_range("inputs", &self.inputs)?;
         if !(self.noise >= 0.0 && self.noise.is_finite()) {
-            return Err(Error::Config { field: "noise", value: self.noise.to_string(), expected: "finite and at least 0" });
+            return Err(Error::Config {
+                field: "noise",
+                value: self.noise.to_string(),
+                expected: "finite and at least 0",
+            });
         }
         for (field, value) in [("shots", self.shots), ("queries", self.queries)] {
             if value == 0 {

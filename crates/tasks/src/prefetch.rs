@@ -35,7 +35,13 @@ impl Prefetch {
     ///
     /// # Errors
     /// [`Error::Thread`] when the system refuses a thread.
-    pub fn new(sampler: Arc<dyn TaskSampler>, seed: u64, n_tasks: usize, first_iteration: u64, depth: usize) -> Result<Self> {
+    pub fn new(
+        sampler: Arc<dyn TaskSampler>,
+        seed: u64,
+        n_tasks: usize,
+        first_iteration: u64,
+        depth: usize,
+    ) -> Result<Self> {
         let (sender, receiver) = sync_channel(depth);
         let work = move || draw_all(&*sampler, seed, n_tasks, first_iteration, &sender);
         let thread = Builder::new().name("rekindle-prefetch".into()).spawn(work).map_err(Error::Thread)?;

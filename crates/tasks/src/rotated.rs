@@ -120,7 +120,10 @@ mod tests {
 
     #[test]
     fn rotations_are_classes_of_their_own() -> Result<()> {
-        let data = Rotated::new(InMemory::from_bytes([2, 2, 1], [("a".into(), vec![0; 4]), ("b".into(), vec![255, 0, 0, 0])])?)?;
+        let data = Rotated::new(InMemory::from_bytes(
+            [2, 2, 1],
+            [("a".into(), vec![0; 4]), ("b".into(), vec![255, 0, 0, 0])],
+        )?)?;
         assert_eq!(data.n_classes(), 8);
         assert_eq!((data.class_name(3).as_str(), data.class_name(5).as_str()), ("a/rot270", "b/rot090"));
         let mut out = [0.0; 4];

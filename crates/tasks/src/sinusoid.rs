@@ -79,7 +79,11 @@ impl Sinusoid {
         let most = match &self.inputs {
             Inputs::Uniform(range) => check_range("inputs", range).map(|()| usize::MAX)?,
             Inputs::Grid { n: n @ 0..2, .. } => {
-                return Err(Error::Config { field: "inputs", value: format!("a grid of {n}"), expected: "at least 2 points" });
+                return Err(Error::Config {
+                    field: "inputs",
+                    value: format!("a grid of {n}"),
+                    expected: "at least 2 points",
+                });
             }
             Inputs::Grid { n, range } => check_range("inputs", range).map(|()| *n)?,
         };
@@ -106,7 +110,8 @@ impl Sinusoid {
             support.extend(&self.inputs.draw(rng, self.shots), &wave, self.oracle);
             query.extend(&self.inputs.draw(rng, self.queries), &wave, self.oracle);
         }
-        let tasks = TaskBatch { support: support.batch(n_tasks, self.shots)?, query: query.batch(n_tasks, self.queries)? };
+        let tasks =
+            TaskBatch { support: support.batch(n_tasks, self.shots)?, query: query.batch(n_tasks, self.queries)? };
         Ok((tasks, Tensor::from_vec(latents, (n_tasks, 2), &Device::Cpu)?))
     }
 }
@@ -124,7 +129,11 @@ impl Inputs {
             Self::Grid { n, range } => {
                 let step = (range.end - range.start) / (*n - 1) as f32;
                 let point = |i: usize| range.start + step * i as f32;
-                if count == *n { (0..count).map(point).collect() } else { index::sample(rng, *n, count).iter().map(point).collect() }
+                if count == *n {
+                    (0..count).map(point).collect()
+                } else {
+                    index::sample(rng, *n, count).iter().map(point).collect()
+                }
             }
         }
     }
@@ -212,7 +221,9 @@ mod tests {
             [values(&tasks.support.x), values(&tasks.query.x)].concat(),
             [values(&tasks.support.y), values(&tasks.query.y)].concat(),
         );
-        let mse = |f: &dyn Fn(f32) -> f32| x.iter().zip(&y).map(|(x, y)| f64::from(f(*x) - y).powi(2)).sum::<f64>() / x.len() as f64;
+        let mse = |f: &dyn Fn(f32) -> f32| {
+            x.iter().zip(&y).map(|(x, y)| f64::from(f(*x) - y).powi(2)).sum::<f64>() / x.len() as f64
+        };
         assert!((mse(&|_| 0.0) - 4.252).abs() < 0.05);
         assert!((mse(&|x| -2.0 / PI * 2.55 * x.cos()) - 3.006).abs() < 0.05);
         Ok(())

@@ -45,7 +45,8 @@ impl Splits {
     /// # Errors
     /// [`Error::UnknownClass`] for a name that `data` lacks, [`Error::SplitOverlap`] for a class in two parts.
     pub fn by_names<S: AsRef<str>>(data: &dyn ClassDataset, train: &[S], val: &[S], test: &[S]) -> Result<Self> {
-        let splits = Self { train: find_classes(data, train)?, val: find_classes(data, val)?, test: find_classes(data, test)? };
+        let splits =
+            Self { train: find_classes(data, train)?, val: find_classes(data, val)?, test: find_classes(data, test)? };
         let mut seen = HashSet::new();
         match splits.train.iter().chain(&splits.val).chain(&splits.test).find(|&&class| !seen.insert(class)) {
             Some(&class) => Err(Error::SplitOverlap { name: data.class_name(class) }),
@@ -99,7 +100,8 @@ pub(crate) fn find_classes<S: AsRef<str>>(data: &dyn ClassDataset, names: &[S]) 
     let mut seen = HashSet::new();
     let mut classes = Vec::new();
     for name in names.iter().map(AsRef::as_ref) {
-        let class = find(name).ok_or_else(|| Error::UnknownClass { name: name.to_owned(), first: data.class_name(0) })?;
+        let class =
+            find(name).ok_or_else(|| Error::UnknownClass { name: name.to_owned(), first: data.class_name(0) })?;
         if seen.insert(class) {
             classes.push(class);
         }

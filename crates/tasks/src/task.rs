@@ -73,7 +73,8 @@ impl Batch {
     /// # Errors
     /// [`Error::Shape`] or [`Error::DType`] that names the tensor.
     pub fn validate(&self) -> Result<()> {
-        let wrong = |what, tensor: &Tensor, expected| Err(Error::Shape { what, found: tensor.dims().to_vec(), expected });
+        let wrong =
+            |what, tensor: &Tensor, expected| Err(Error::Shape { what, found: tensor.dims().to_vec(), expected });
         if !self.x.dtype().is_float() {
             return Err(Error::DType { what: "x", found: self.x.dtype(), expected: "a float type" });
         }
@@ -86,7 +87,11 @@ impl Batch {
             found => return Err(Error::DType { what: "y", found, expected: "u32 labels or float targets" }),
         };
         if self.y.rank() != rank || self.y.dims()[..2] != self.x.dims()[..2] {
-            let expected = if rank == 2 { "[M, B] (labels), with the M and B of x" } else { "[M, B, D] (targets), with the M and B of x" };
+            let expected = if rank == 2 {
+                "[M, B] (labels), with the M and B of x"
+            } else {
+                "[M, B, D] (targets), with the M and B of x"
+            };
             return wrong("y", &self.y, expected);
         }
         Ok(())
@@ -148,7 +153,11 @@ impl TaskBatch {
             return Err(Error::Shape { what: "query x", found: q.x.dims().to_vec(), expected });
         }
         if s.has_labels() != q.has_labels() || s.y.dims()[2..] != q.y.dims()[2..] {
-            return Err(Error::Shape { what: "query y", found: q.y.dims().to_vec(), expected: "targets of the support's kind" });
+            return Err(Error::Shape {
+                what: "query y",
+                found: q.y.dims().to_vec(),
+                expected: "targets of the support's kind",
+            });
         }
         Ok(())
     }
@@ -211,9 +220,15 @@ mod tests {
 
     #[test]
     fn a_query_of_another_example_shape_is_refused() {
-        let tasks = TaskBatch { support: batch(&[2, 5, 3], &[2, 5], DType::U32), query: batch(&[2, 5, 4], &[2, 5], DType::U32) };
+        let tasks = TaskBatch {
+            support: batch(&[2, 5, 3], &[2, 5], DType::U32),
+            query: batch(&[2, 5, 4], &[2, 5], DType::U32),
+        };
         assert!(tasks.validate().unwrap_err().to_string().starts_with("query x has shape [2, 5, 4]"));
-        let tasks = TaskBatch { support: batch(&[2, 5, 3], &[2, 5], DType::U32), query: batch(&[2, 5, 3], &[2, 5, 1], DType::F32) };
+        let tasks = TaskBatch {
+            support: batch(&[2, 5, 3], &[2, 5], DType::U32),
+            query: batch(&[2, 5, 3], &[2, 5, 1], DType::F32),
+        };
         assert!(tasks.validate().unwrap_err().to_string().starts_with("query y"));
     }
 

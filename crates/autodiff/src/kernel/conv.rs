@@ -41,6 +41,9 @@ impl Sizes {
 pub(crate) fn conv(x: &Value, w: &Value, g: ConvGeometry) -> Result<Value> {
     let ((m, b, _, _, c), o) = (x.dims5()?, w.dims()[4]);
     let (oh, ow) = g.output();
+    if x.elem_count() == 0 || w.elem_count() == 0 {
+        return zeros((m, b, oh, ow, o), x);
+    }
     dispatch!([x, w], T => {
         let (x, w) = (x.contiguous()?, w.contiguous()?);
         slice!(xs: T = x);
@@ -67,6 +70,9 @@ pub(crate) fn conv(x: &Value, w: &Value, g: ConvGeometry) -> Result<Value> {
 pub(crate) fn conv_t(u: &Value, w: &Value, g: ConvGeometry) -> Result<Value> {
     let ((m, b, _, _, o), c) = (u.dims5()?, w.dims()[3]);
     let shape = (m, b, g.image.0, g.image.1, c);
+    if u.elem_count() == 0 || w.elem_count() == 0 {
+        return zeros(shape, u);
+    }
     dispatch!([u, w], T => {
         let (u, w) = (u.contiguous()?, w.contiguous()?);
         slice!(us: T = u);
@@ -96,6 +102,9 @@ pub(crate) fn conv_t(u: &Value, w: &Value, g: ConvGeometry) -> Result<Value> {
 pub(crate) fn conv_w(x: &Value, u: &Value, g: ConvGeometry) -> Result<Value> {
     let ((m, b, _, _, c), o) = (x.dims5()?, u.dims()[4]);
     let shape = (m, g.kernel.0, g.kernel.1, c, o);
+    if x.elem_count() == 0 || u.elem_count() == 0 {
+        return zeros(shape, x);
+    }
     dispatch!([x, u], T => {
         let (x, u) = (x.contiguous()?, u.contiguous()?);
         slice!(xs: T = x);
@@ -118,6 +127,11 @@ pub(crate) fn conv_w(x: &Value, u: &Value, g: ConvGeometry) -> Result<Value> {
         let u = u.contiguous()?.reshape((m, b * g.positions(), o))?;
         Ok(windows.transpose(1, 2)?.contiguous()?.matmul(&u)?.reshape(shape)?)
     })
+}
+
+/// What an empty sum leaves, on the device of `like`.
+fn zeros(shape: (usize, usize, usize, usize, usize), like: &Value) -> Result<Value> {
+    Ok(Value::zeros(shape, like.dtype(), like.device())?)
 }
 
 /// The windows of images: `[M, B, H, W, C]` to `[M, B, H'·W', KH·KW, C]`.
@@ -170,7 +184,8 @@ fn for_rows(g: ConvGeometry, c: usize, mut f: impl FnMut(usize, usize, usize, us
         for ox in 0..ow {
             let (x_first, x_last, x) = inside(ox * g.stride, kw, g.padding, w);
             for ky in 0..kh {
-                if ky < y_first || ky >= y_last {
+                // A window may lie in the padding altogether.
+                if ky < y_first || ky >= y_last || x_first == x_last {
                     f(at, row, 0, 0);
                 } else {
                     let pixel = (y + ky - y_first) * w + x;

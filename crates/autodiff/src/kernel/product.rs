@@ -12,6 +12,10 @@ use crate::Result;
 pub(crate) fn product(a: &Value, ta: bool, b: &Value, tb: bool) -> Result<Value> {
     dispatch!([a, b], T => batched::<T>(a, ta, b, tb), {
         // Stock candle gives wrong values for a transposed left side with a repeated right one, so views are copied.
+        if a.elem_count() == 0 || b.elem_count() == 0 {
+            let (i, j) = (a.dims()[a.rank() - if ta { 1 } else { 2 }], b.dims()[b.rank() - if tb { 2 } else { 1 }]);
+            return Ok(Value::zeros([&a.dims()[..a.rank() - 2], &[i, j]].concat(), a.dtype(), a.device())?);
+        }
         let turn = |x: &Value, t: bool| if t { x.transpose(x.rank() - 2, x.rank() - 1)?.contiguous() } else { x.contiguous() };
         Ok(turn(a, ta)?.matmul(&turn(b, tb)?)?)
     })

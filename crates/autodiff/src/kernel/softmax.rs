@@ -7,6 +7,9 @@ use crate::Result;
 
 /// `x − log Σ eˣ` over the last axis.
 pub(crate) fn log_softmax(x: &Value) -> Result<Value> {
+    if x.elem_count() == 0 {
+        return Ok(x.clone());
+    }
     dispatch!([x], T => rows::<T>(x), {
         let shifted = x.broadcast_sub(&x.max_keepdim(D::Minus1)?)?;
         Ok(shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)?)

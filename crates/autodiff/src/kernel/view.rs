@@ -110,6 +110,8 @@ pub(crate) fn raw<T: WithDType>(storage: &Storage) -> Result<&[T]> {
 /// The elements of a contiguous tensor.
 pub(crate) fn elements<'a, T: WithDType>(storage: &'a Storage, layout: &Layout) -> Result<&'a [T]> {
     match layout.contiguous_offsets() {
+        // An empty view may start behind the end of its storage.
+        Some((start, end)) if start == end => Ok(&[]),
         Some((start, end)) => Ok(&raw::<T>(storage)?[start..end]),
         None => Err(Error::shape("kernel", format!("needs a contiguous tensor, but got {layout:?}"))),
     }

@@ -36,7 +36,7 @@ impl Tensor {
         };
         let w = w.broadcast_to((tasks, d, o))?;
         let b = b.map(|b| b.broadcast_to((tasks, o))).transpose()?;
-        let out: Vec<usize> = [&[m.max(tasks)], mid, &[o]].concat();
+        let out: Vec<usize> = [&[if tasks == 1 { m } else { tasks }], mid, &[o]].concat();
         affine(&x, &w, b.as_ref())?.reshape(out)
     }
 }

@@ -23,6 +23,10 @@ impl Tensor {
     /// If the tensor is no batch of images, or if the window does not fit.
     pub fn max_pool2d(&self, size: usize, stride: usize) -> Result<Self> {
         let geometry = self.windows("max_pool2d", (size, size), stride, 0)?;
+        if self.elem_count() == 0 {
+            // candle has no largest element of nothing; an empty batch has no windows that could tell the two apart.
+            return self.avg_pool2d(size, stride);
+        }
         if size == stride && size <= 15 {
             return max_pool_tiles(self, geometry);
         }

@@ -1,6 +1,6 @@
 //! Reductions over axes, and their adjoint, repetition.
 
-use candle_core::{D, Shape};
+use candle_core::{Shape, Tensor as Value};
 
 use crate::kernel;
 use crate::{Error, Result, Tensor};
@@ -67,7 +67,7 @@ impl Tensor {
     /// If there is no such axis.
     pub fn max_keepdim(&self, axis: usize) -> Result<Self> {
         self.check_axes("max_keepdim", &[axis])?;
-        let y = self.value().max_keepdim(axis)?;
+        let y = self.reduced(axis, |v| v.max_keepdim(axis))?;
         self.extremum(y, axis)
     }
 
@@ -77,21 +77,30 @@ impl Tensor {
     /// If there is no such axis.
     pub fn min_keepdim(&self, axis: usize) -> Result<Self> {
         self.check_axes("min_keepdim", &[axis])?;
-        let y = self.value().min_keepdim(axis)?;
+        let y = self.reduced(axis, |v| v.min_keepdim(axis))?;
         self.extremum(y, axis)
     }
 
-    fn extremum(&self, y: candle_core::Tensor, axis: usize) -> Result<Self> {
+    /// candle refuses to reduce an empty tensor, even over an axis that is not the empty one.
+    fn reduced(&self, axis: usize, f: impl Fn(&Value) -> candle_core::Result<Value>) -> Result<Value> {
+        if self.elem_count() > 0 || self.dims()[axis] == 0 {
+            return Ok(f(self.value())?);
+        }
+        let dims: Vec<usize> = self.dims().iter().enumerate().map(|(i, &d)| if i == axis { 1 } else { d }).collect();
+        Ok(Value::zeros(dims, self.dtype(), self.device())?)
+    }
+
+    fn extremum(&self, y: Value, axis: usize) -> Result<Self> {
         let hits = self.value().broadcast_eq(&y)?.to_dtype(self.dtype())?;
-        let share = Self::new(hits.broadcast_div(&hits.sum_keepdim(axis)?)?);
+        let share = Self::new(hits.broadcast_div(&kernel::sum_keepdim(&hits, &[axis])?)?);
         Ok(Self::unary(y, self, move |up| up.grad().mul(&share)))
     }
 
     /// `log Σ eˣ` over the last axis, which goes away; without overflow.
     pub fn logsumexp(&self) -> Result<Self> {
         // The shift is a constant: its two contributions to the gradient cancel.
-        let shift = Self::new(self.value().max_keepdim(D::Minus1)?);
         let axis = self.last_axis("logsumexp")?;
+        let shift = Self::new(self.reduced(axis, |v| v.max_keepdim(axis))?);
         let kept = self.without(&[axis]);
         self.sub(&shift)?.exp()?.sum_keepdim(&[axis])?.log()?.add(&shift)?.reshape(kept)
     }

@@ -22,7 +22,16 @@ impl Params {
     /// # Errors
     /// If the file cannot be written; what stood at `path` stays.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let metadata = HashMap::from([(ORDER.to_owned(), self.names.list.join(&SEPARATOR.to_string()))]);
+        self.save_with(path, HashMap::new())
+    }
+
+    /// As [`save`](Self::save), with texts of one's own in the same file: a checkpoint is one file, so that its parts
+    /// cannot come from different moments.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn save_with(&self, path: impl AsRef<Path>, mut metadata: HashMap<String, String>) -> Result<()> {
+        metadata.insert(ORDER.to_owned(), self.names.list.join(&SEPARATOR.to_string()));
         let leaves: Vec<(&str, Value)> = self
             .iter()
             .map(|(name, leaf)| Ok((name, leaf.value().to_device(&Device::Cpu)?.contiguous()?)))
@@ -38,13 +47,22 @@ impl Params {
     /// # Errors
     /// If the file cannot be read, or is not a whole safetensors file.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        Ok(Self::load_with(path, device)?.0)
+    }
+
+    /// As [`load`](Self::load), with the texts that [`save_with`](Self::save_with) added.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with(path: impl AsRef<Path>, device: &Device) -> Result<(Self, HashMap<String, String>)> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|source| file_error("cannot read", path, source))?;
         let corrupt = |e: safetensors::SafeTensorError| Error::Corrupt { path: path.into(), message: e.to_string() };
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(corrupt)?;
         let file = SafeTensors::deserialize(&bytes).map_err(corrupt)?;
-        let order = header.metadata().as_ref().and_then(|m| m.get(ORDER));
-        let mut names: Vec<String> = match order {
+        let mut metadata = header.metadata().clone().unwrap_or_default();
+        let order = metadata.remove(ORDER);
+        let mut names: Vec<String> = match &order {
             Some(order) if order.is_empty() => Vec::new(),
             Some(order) => order.split(SEPARATOR).map(str::to_owned).collect(),
             None => file.names().into_iter().map(str::to_owned).collect(),
@@ -58,7 +76,7 @@ impl Params {
             let value = Value::from_raw_buffer(view.data(), dtype, view.shape(), device)?;
             Ok((name, Tensor::new(value)))
         };
-        Self::new(names.into_iter().map(leaf).collect::<Result<Vec<_>>>()?)
+        Ok((Self::new(names.into_iter().map(leaf).collect::<Result<Vec<_>>>()?)?, metadata))
     }
 }
 

@@ -1,13 +1,14 @@
 //! Every operation against finite differences in `f64`, on the direct kernels and on stock candle operations, with
 //! inputs laid out in every way that they can be.
 //!
-//! The table is [`table`]; a new operation is one line there. [`layouts`] says what each line is put through.
+//! The tables are the functions that answer `Vec<Case>`; a new operation is one line in one of them. [`check`] and
+//! [`layouts`] say what each line is put through.
 
 use candle_core::{DType, Tensor as Value};
 use rekindle_autodiff::{ComposedScope, NormStats, Order, Result, Tensor, Transpose, partial_vjp};
 use smallvec::smallvec;
 
-use crate::support::{assert_close, assert_gradients, ids, positive, repeated, spread, strided, windowed};
+use crate::support::{assert_close, assert_gradients, ids, packed, positive, repeated, spread, strided, windowed};
 
 type Op = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
 
@@ -312,8 +313,7 @@ fn layouts(case: &Case, mode: &str) {
     let (op, xs) = (&case.op, case.inputs());
     let name = |how: &str| format!("{}, {mode}, {how}", case.name);
     let laid_out = |how: &str, moved: &[Tensor]| {
-        let copies: Vec<Tensor> = moved.iter().map(|x| Tensor::new(x.value().copy().expect("a copy"))).collect();
-        let packed: Vec<Tensor> = copies.iter().map(|x| x.contiguous().expect("a copy")).collect();
+        let packed: Vec<Tensor> = moved.iter().map(packed).collect();
         for (a, b) in answers(op, moved).iter().zip(&answers(op, &packed)) {
             assert_close(&name(how), a, b, 1e-12);
         }

@@ -66,7 +66,8 @@ pub(crate) fn strided(x: &Tensor) -> Tensor {
 pub(crate) fn windowed(x: &Tensor) -> Tensor {
     let mut v = x.value().clone();
     for axis in 0..x.rank() {
-        let noise = Value::full(99f64, v.narrow(axis, 0, 1).expect("not empty").shape(), &Device::Cpu).expect("filled");
+        let slice = v.narrow(axis, 0, 1).expect("not empty");
+        let noise = Value::full(99f64, slice.shape(), &Device::Cpu).and_then(|n| n.to_dtype(v.dtype())).expect("filled");
         v = Value::cat(&[&noise, &v, &noise], axis).expect("equal sizes");
     }
     for (axis, &len) in x.dims().iter().enumerate() {
@@ -83,6 +84,13 @@ pub(crate) fn repeated(x: &Tensor, axis: usize) -> Tensor {
 
 pub(crate) fn f32s(x: &Tensor) -> Tensor {
     Tensor::new(x.value().to_dtype(DType::F32).expect("a cast"))
+}
+
+/// A packed copy with a storage of its own.
+pub(crate) fn packed(x: &Tensor) -> Tensor {
+    let data = x.to_vec_f64().expect("on the host");
+    let copy = Tensor::from_vec(data, x.shape()).expect("one value an element");
+    copy.to_dtype(x.dtype()).expect("a cast").detach()
 }
 
 /// A generator for random sizes and values.

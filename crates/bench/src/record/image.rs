@@ -78,9 +78,17 @@ impl Image {
     ///
     /// # Errors
     /// If the length is not `H · W · C`, a size is zero, or `C` is neither 1 nor 3.
-    pub fn new(pixels: &[f32], [height, width, channels]: [usize; 3], caption: impl Into<String>, mark: Mark) -> Result<Self> {
+    pub fn new(
+        pixels: &[f32],
+        [height, width, channels]: [usize; 3],
+        caption: impl Into<String>,
+        mark: Mark,
+    ) -> Result<Self> {
         let n = pixels.len();
-        ensure!(n == height * width * channels && n > 0, "{n} values do not make an image of {height} × {width} × {channels}");
+        ensure!(
+            n == height * width * channels && n > 0,
+            "{n} values do not make an image of {height} × {width} × {channels}"
+        );
         let color = match channels {
             1 => png::ColorType::Grayscale,
             3 => png::ColorType::Rgb,

@@ -75,7 +75,12 @@ impl Metric {
         ensure!(is_word(unit), "unit `{unit}` of metric {name} must be one word without blanks, such as % or 1/s");
         for (i, Estimate { value, ci }) in seeds.iter().enumerate() {
             let finite = value.is_finite() && ci.is_none_or(f64::is_finite);
-            ensure!(finite, "metric {name} is {value} ± {ci:?} (value {} of {}): not a finite number", i + 1, seeds.len());
+            ensure!(
+                finite,
+                "metric {name} is {value} ± {ci:?} (value {} of {}): not a finite number",
+                i + 1,
+                seeds.len()
+            );
         }
         let estimate = stats::over_seeds(seeds);
         let seeds = if of_seeds { seeds.to_vec() } else { Vec::new() };
@@ -124,7 +129,9 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_significant_digits() {
-        for (value, expected) in [(0.0, "0"), (100.0, "100"), (0.000_123, "0.000123"), (-2.5, "-2.5"), (1e-9, "1.00000e-9")] {
+        for (value, expected) in
+            [(0.0, "0"), (100.0, "100"), (0.000_123, "0.000123"), (-2.5, "-2.5"), (1e-9, "1.00000e-9")]
+        {
             assert_eq!(format_number(value, 6), expected);
         }
         assert_eq!(format_number(98.765, 3), "98.8");

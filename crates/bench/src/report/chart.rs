@@ -89,7 +89,9 @@ fn draw_series(chart: &mut Chart<'_>, series: &Series, color: RGBColor, (x, y): 
     match series.style {
         Style::Line => chart.draw_series([PathElement::new(points, line)])?,
         Style::Dashed => chart.draw_series(DashedLineSeries::new(points, 7 * UNIT, 4 * UNIT, line))?,
-        Style::Points => chart.draw_series(points.into_iter().map(|at| Circle::new(at, 7 * UNIT / 2, color.filled())))?,
+        Style::Points => {
+            chart.draw_series(points.into_iter().map(|at| Circle::new(at, 7 * UNIT / 2, color.filled())))?
+        }
     };
     Ok(())
 }

@@ -45,12 +45,13 @@ pub(super) fn inline(text: &str) -> Markup {
     }
 }
 
+/// The first pair of marks with text tightly between them: a star beside a blank is a product, as in `a * b * c`.
 fn delimited<'a>(text: &'a str, mark: &'static str) -> Option<(&'a str, &'a str, &'static str, &'a str)> {
-    let (before, rest) = text.split_once(mark)?;
-    let (inner, rest) = rest.split_once(mark)?;
-    // Blanks beside the marks mean a product, as in `a * b * c`.
-    let tight = !inner.is_empty() && inner.trim() == inner;
-    (mark == "`" || tight).then_some((before, inner, mark, rest))
+    text.match_indices(mark).find_map(|(at, _)| {
+        let (inner, rest) = text[at + mark.len()..].split_once(mark)?;
+        let tight = !inner.is_empty() && inner.trim() == inner;
+        tight.then_some((&text[..at], inner, mark, rest))
+    })
 }
 
 #[cfg(test)]

@@ -46,13 +46,12 @@ fn header(run: &Run) -> Markup {
         p.brand { "rekindle " span { (run.version) } }
         h1 { "Bench report" }
         dl {
-            (fact("machine", &html! { (host.cpu) }))
-            (fact("cores", &html! {
-                (host.cores) " · " (run.threads) @if run.threads == 1 { " thread" } @else { " threads" }
+            (fact("machine", &html! {
+                (host.cpu) " · " (host.cores) @if host.cores == 1 { " core" } @else { " cores" }
                 @if let Some(gib) = host.memory_gib { " · " (format!("{gib:.0}")) " GiB" }
             }))
             (fact("system", &html! { (host.os) }))
-            (fact("device", &html! { (run.device.name()) }))
+            (fact("device", &html! { (run.device.name()) " · " (run.threads) @if run.threads == 1 { " thread" } @else { " threads" } }))
             (fact("revision", &html! { @match &run.revision { Some(hash) => code { (hash) }, None => "unknown" } }))
             (fact("started", &html! { (run.started) }))
             (fact("command", &html! { code { (run.command) } }))

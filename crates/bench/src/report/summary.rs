@@ -30,8 +30,8 @@ fn head() -> Markup {
     html! {
         thead {
             tr {
-                th { "metric" } th.number { "ours" } th { "unit" } th.number { "published" } th.number { "seeds" }
-                th.number { "time" } th.number { "peak memory" }
+                th { "metric" } th.number { "published" } th.number { "ours" } th { "unit" } th.number { "seeds" } th.number { "time" }
+                th.number { "peak memory" }
             }
         }
     }
@@ -39,13 +39,14 @@ fn head() -> Markup {
 
 fn row(metric: &Metric, experiment: &ExperimentResult) -> Markup {
     let usage = metric.usage.as_ref().unwrap_or(&experiment.usage);
-    let name = metric.name.strip_prefix(&experiment.id).map_or(metric.name.as_str(), |name| name.trim_start_matches('/'));
+    let name =
+        metric.name.strip_prefix(&experiment.id).map_or(metric.name.as_str(), |name| name.trim_start_matches('/'));
     html! {
         tr {
             td { (name) }
+            td.number { @for figure in &metric.published { (published(figure)) } }
             td.number.ours { (estimate(metric.estimate)) }
             td.unit { (metric.unit) }
-            td.number { @for figure in &metric.published { (published(figure)) } }
             td.number { (metric.seeds.len().max(1)) }
             td.number { (seconds(usage.wall_seconds)) }
             td.number { (memory(usage)) }
@@ -57,17 +58,33 @@ fn published(figure: &Published) -> Markup {
     html! { div.published { (estimate(Estimate { value: figure.value, ci: figure.ci })) small { (figure.source) } } }
 }
 
-/// `98.5 ± 0.4`, the value rounded to the same place as the first two digits of its interval.
+/// `98.53 ± 0.41`: the value rounded to the same place as the first two digits of its interval, if that is worth showing.
 fn estimate(Estimate { value, ci }: Estimate) -> Markup {
+    let worth_showing = |ci: &f64| *ci > 1e-6 * value.abs().max(1e-6);
     html! {
-        @match ci {
-            Some(ci) if ci > 0.0 => {
-                @let places = usize::try_from(1 - ci.log10().floor() as i32).unwrap_or(0).min(6);
-                (format!("{value:.places$}")) span.ci { " ± " (format!("{ci:.places$}")) }
+        @match ci.filter(worth_showing) {
+            Some(ci) => {
+                @let places = usize::try_from(1 - ci.log10().floor() as i32).unwrap_or(0);
+                (grouped(&format!("{value:.places$}"))) span.ci { " ± " (grouped(&format!("{ci:.places$}"))) }
             }
-            _ => (format_number(value, 4)),
+            None => (grouped(&format_number(value, 4))),
         }
     }
+}
+
+/// A number with its whole part in groups of three from five digits on: `2,512,345`.
+fn grouped(number: &str) -> String {
+    let whole = number.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(number.len());
+    let digits = number[..whole].trim_start_matches('-').len();
+    let mut out = String::new();
+    for (i, c) in number.char_indices() {
+        let left = whole.saturating_sub(i);
+        if digits > 4 && left > 0 && left < digits && left.is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// A coloured word for what did not go well.
@@ -83,6 +100,7 @@ pub(super) fn badge(status: &Status) -> Markup {
 pub(super) fn seconds(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
+        0 if seconds < 0.01 => "< 0.01 s".into(),
         0..10 => format!("{} s", format_number(seconds, 2)),
         10..60 => format!("{whole} s"),
         60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
@@ -106,11 +124,29 @@ mod tests {
         assert_eq!(text(2768.4, 31.0), "2768<span class=\"ci\"> ± 31</span>");
         assert_eq!(text(0.6689, 0.01), "0.669<span class=\"ci\"> ± 0.010</span>");
         assert_eq!(text(5.0, 0.0), "5");
+        assert_eq!(text(1.0, 1e-16), "1");
+    }
+
+    #[test]
+    fn long_numbers_are_grouped() {
+        let cases =
+            [("2512345", "2,512,345"), ("-123456.789", "-123,456.789"), ("2768", "2768"), ("0.12345", "0.12345")];
+        for (plain, expected) in cases {
+            assert_eq!(grouped(plain), expected);
+        }
     }
 
     #[test]
     fn durations_in_the_units_that_people_use() {
-        for (value, expected) in [(0.352, "0.35 s"), (12.4, "12 s"), (59.7, "1 min 00 s"), (200.0, "3 min 20 s"), (4330.0, "1 h 12 min")] {
+        let cases = [
+            (0.0, "< 0.01 s"),
+            (0.352, "0.35 s"),
+            (12.4, "12 s"),
+            (59.7, "1 min 00 s"),
+            (200.0, "3 min 20 s"),
+            (4330.0, "1 h 12 min"),
+        ];
+        for (value, expected) in cases {
             assert_eq!(seconds(value), expected);
         }
     }

@@ -23,8 +23,11 @@ pub(super) fn perform(strokes: &[Stroke], size: f32, rng: &mut ChaCha8Rng) -> Dr
     let affine = Affine::draw(size, rng);
     let lines = strokes.iter().map(|stroke| {
         let shift = [jitter(rng, 0.06), jitter(rng, 0.06)];
-        let points: Vec<Point> =
-            stroke.points.iter().map(|p| affine.apply([0, 1].map(|axis| p[axis] + shift[axis] + jitter(rng, 0.06)))).collect();
+        let points: Vec<Point> = stroke
+            .points
+            .iter()
+            .map(|p| affine.apply([0, 1].map(|axis| p[axis] + shift[axis] + jitter(rng, 0.06))))
+            .collect();
         if stroke.smooth { curve(&points) } else { points }
     });
     let lines = lines.collect();

@@ -21,8 +21,10 @@ pub(super) struct Scale {
 
 impl Scale {
     pub(super) fn new(values: impl Iterator<Item = f64>, log: bool) -> Self {
-        let positions = values.filter(|value| !log || *value > 0.0).map(|value| if log { value.log10() } else { value });
-        let (low, high) = positions.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), p| (low.min(p), high.max(p)));
+        let positions =
+            values.filter(|value| !log || *value > 0.0).map(|value| if log { value.log10() } else { value });
+        let (low, high) =
+            positions.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), p| (low.min(p), high.max(p)));
         let (low, high) = match high - low {
             span if span > 0.0 => (low - 0.03 * span, high + 0.03 * span),
             // One value, or none at all.
@@ -102,7 +104,7 @@ fn linear_ticks(low: f64, high: f64) -> Vec<f64> {
 fn step(low: f64, high: f64) -> f64 {
     let rough = (high - low) / 5.0;
     let power = 10f64.powf(rough.log10().floor());
-    let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= 0.75 * rough).unwrap_or(10.0);
+    let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= 0.7 * rough).unwrap_or(10.0);
     factor * power
 }
 
@@ -110,7 +112,7 @@ fn step(low: f64, high: f64) -> f64 {
 fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     let factors: &[f64] = match high - low {
         span if span > 2.5 => &[1.0],
-        span if span > 1.3 => &[1.0, 3.0],
+        span if span > 1.6 => &[1.0, 3.0],
         span if span > 0.5 => &[1.0, 2.0, 5.0],
         // Less than half a decade is nearly linear: marks at round values.
         _ => return linear_ticks(10f64.powf(low), 10f64.powf(high)).into_iter().map(f64::log10).collect(),

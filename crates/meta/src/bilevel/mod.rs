@@ -1,0 +1,149 @@
+//! Gradients through adaptation: what to do inside, and how to differentiate through it, are two arguments.
+
+mod checkpointed;
+mod implicit;
+mod unrolled;
+
+use rekindle_autodiff::{CgConfig, NoRecord, Order, Params, Tensor};
+use rekindle_tasks::{Batch, TaskBatch};
+
+use crate::{Error, MetaGrad, Result};
+
+/// Gradient-based adaptation: where to start, one step, how to judge the result. All pure.
+///
+/// ```text
+/// θ₀ = start(φ)     θₖ₊₁ = step(φ, θₖ, support)     L = Σₖ wₖ · outer_loss(φ, θₖ, query)
+/// ```
+pub trait InnerLoop: Send + Sync {
+    /// The fast parameters θ₀(φ), leaves `[M, …]`, from meta-parameters that are expanded to M tasks.
+    ///
+    /// # Errors
+    /// If the meta-parameters are not this learner's.
+    fn start(&self, meta: &Params) -> Result<Params>;
+
+    /// One step of adaptation, `θₖ₊₁(φ, θₖ)`. With [`Order::First`] the inner gradient counts as a constant.
+    ///
+    /// # Errors
+    /// If the support set does not fit.
+    fn step(&self, meta: &Params, theta: &Params, support: &Batch, k: usize, order: Order) -> Result<Params>;
+
+    /// Losses `[M]` on the query set after `k` steps.
+    ///
+    /// # Errors
+    /// If the query set does not fit.
+    fn outer_loss(&self, meta: &Params, theta: &Params, query: &Batch, k: usize) -> Result<Tensor>;
+
+    /// Steps of adaptation in training, K.
+    fn n_steps(&self) -> usize;
+
+    /// The weights w₀ … w_K of the losses after each step; by default only the last one counts.
+    fn outer_weights(&self, _iteration: u64) -> Vec<f64> {
+        let mut weights = vec![0.0; self.n_steps() + 1];
+        weights[self.n_steps()] = 1.0;
+        weights
+    }
+}
+
+/// How the meta-gradient flows back through adaptation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Adjoint {
+    /// Through all steps at once. Exact; memory grows with the steps.
+    Unrolled,
+    /// Through one step at a time, from parameters kept at about √K of the steps. Exact; memory is that of one step
+    /// (and 2√K copies of the parameters), for twice the forward work.
+    Checkpointed,
+    /// Exact through the last `last` steps; the inner gradients before those count as constants.
+    Truncated {
+        /// Steps that are differentiated through, `≥ 1`.
+        last: usize,
+    },
+    /// All inner gradients count as constants: FOMAML, and the first-order form of every other inner loop.
+    FirstOrder,
+    /// As if adaptation had converged: the implicit function theorem at the last θ, solved by conjugate gradients. For
+    /// inner loops whose step is gradient descent on a strongly convex objective (Rajeswaran et al. 2019).
+    Implicit(CgConfig),
+}
+
+impl Adjoint {
+    pub(crate) fn validate(self) -> Result<()> {
+        match self {
+            Self::Truncated { last: 0 } => Err(Error::setting("Truncated::last", 0, "at least 1")),
+            Self::Implicit(CgConfig { iterations: 0, .. }) => {
+                Err(Error::setting("Implicit iterations", 0, "at least 1"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Losses and meta-gradients of an inner loop.
+///
+/// # Errors
+/// If a setting is out of range, and those of the inner loop.
+pub fn bilevel_grad(
+    inner: &(impl InnerLoop + ?Sized),
+    adjoint: Adjoint,
+    meta: &Params,
+    tasks: &TaskBatch,
+    iteration: u64,
+) -> Result<MetaGrad> {
+    adjoint.validate()?;
+    let m = tasks.support.x.dim(0)?;
+    let weights = inner.outer_weights(iteration);
+    if weights.len() != inner.n_steps() + 1 {
+        let value = format!("{} weights for {} steps", weights.len(), inner.n_steps());
+        return Err(Error::setting("outer_weights", value, "one weight for each of the steps 0 to K"));
+    }
+    // Each task has its own leaf, although all begin with the same values: so each has its own gradient.
+    let phi = meta.detach().expand_tasks(m)?.leaf();
+    match adjoint {
+        Adjoint::Unrolled => unrolled::grad(inner, inner.n_steps(), &phi, tasks, &weights),
+        Adjoint::Truncated { last } => unrolled::grad(inner, last, &phi, tasks, &weights),
+        Adjoint::FirstOrder => unrolled::grad(inner, 0, &phi, tasks, &weights),
+        Adjoint::Checkpointed => checkpointed::grad(inner, &phi, tasks, &weights),
+        Adjoint::Implicit(config) => implicit::grad(inner, config, &phi, tasks),
+    }
+}
+
+/// The fast parameters after 0, 1, …, `n_steps` steps, constants.
+///
+/// # Errors
+/// Those of the inner loop.
+pub fn adapt(inner: &(impl InnerLoop + ?Sized), meta: &Params, support: &Batch, n_steps: usize) -> Result<Vec<Params>> {
+    let phi = meta.detach().expand_tasks(support.x.dim(0)?)?;
+    let mut thetas = vec![inner.start(&phi)?.detach()];
+    for k in 0..n_steps {
+        let next = step_forward(inner, &phi, &thetas[k], support, k)?;
+        thetas.push(next);
+    }
+    Ok(thetas)
+}
+
+/// One step whose result is a constant.
+fn step_forward(
+    inner: &(impl InnerLoop + ?Sized),
+    phi: &Params,
+    theta: &Params,
+    support: &Batch,
+    k: usize,
+) -> Result<Params> {
+    Ok(inner.step(&phi.detach(), &theta.detach(), support, k, Order::First)?.detach())
+}
+
+/// `g + h` where either may be absent.
+fn add_partial(sums: &mut [Option<Tensor>], more: Vec<Option<Tensor>>) -> Result<()> {
+    let _scope = NoRecord::new();
+    for (sum, g) in sums.iter_mut().zip(more) {
+        *sum = match (sum.take(), g) {
+            (Some(a), Some(b)) => Some(a.add(&b)?),
+            (a, b) => a.or(b),
+        };
+    }
+    Ok(())
+}
+
+/// The collected gradients as parameters; leaves that the loss does not depend on have gradient zero.
+fn filled(like: &Params, sums: Vec<Option<Tensor>>) -> Result<Params> {
+    let leaves = sums.into_iter().zip(like.leaves()).map(|(g, leaf)| g.map_or_else(|| leaf.zeros_like(), Ok));
+    Ok(like.with_leaves(leaves.collect::<rekindle_autodiff::Result<_>>()?)?)
+}

@@ -1,0 +1,85 @@
+//! What can go wrong while learning to learn.
+
+use std::path::PathBuf;
+
+/// The result type of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that `rekindle-meta` refuses, with the values that it saw and the way out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting outside of its range.
+    #[error("{name} = {value}, but must be {expected}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// What it was.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A batch that does not fit the learner.
+    #[error("{message}")]
+    Batch {
+        /// What was expected and found.
+        message: String,
+    },
+    /// The loss or a gradient became NaN or infinite.
+    #[error(
+        "the {what} became {value} at iteration {iteration}; training stopped, and {kept}. Try a lower learning rate, or \
+         clip the gradients (rekindle_optim::ClipByGlobalNorm)"
+    )]
+    NotFinite {
+        /// `loss` or `gradient`.
+        what: &'static str,
+        /// The value.
+        value: f64,
+        /// The iteration that it happened in, counted from 0.
+        iteration: u64,
+        /// Where the last good state is.
+        kept: String,
+    },
+    /// A checkpoint that does not belong to this run.
+    #[error("the checkpoint {path} does not fit this run: {message}; remove it to start anew")]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        message: String,
+    },
+    /// An observer, a log file for example, failed.
+    #[error("{action} {path}: {source}")]
+    File {
+        /// What was being done.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A worker thread panicked.
+    #[error("a worker thread panicked: {0}")]
+    Panic(String),
+    /// An error of the tape.
+    #[error(transparent)]
+    Autodiff(#[from] rekindle_autodiff::Error),
+    /// An error of a model.
+    #[error(transparent)]
+    Nn(#[from] rekindle_nn::Error),
+    /// An error of an optimiser.
+    #[error(transparent)]
+    Optim(#[from] rekindle_optim::Error),
+    /// An error of a task sampler.
+    #[error(transparent)]
+    Tasks(#[from] rekindle_tasks::Error),
+    /// An error of candle.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+impl Error {
+    pub(crate) fn setting(name: &'static str, value: impl ToString, expected: &'static str) -> Self {
+        Self::Setting { name, value: value.to_string(), expected }
+    }
+}

@@ -1,0 +1,27 @@
+//! What the gradient-based inner loops share.
+
+use rekindle_autodiff::{Order, Params, Tensor};
+
+use crate::{Error, Result};
+
+/// The gradient of a task-wise loss `[M]` at `theta`. With [`Order::First`] it is a constant, and the history of
+/// `theta` plays no part in it.
+pub(crate) fn inner_gradient(
+    theta: &Params,
+    order: Order,
+    loss: impl FnOnce(&Params) -> Result<Tensor>,
+) -> Result<Params> {
+    let tracked = order == Order::Higher && theta.leaves().iter().all(Tensor::is_tracked);
+    let point = if tracked { theta.clone() } else { theta.leaf() };
+    // Summing over tasks keeps per-task gradients separate: leaf m only sees loss m.
+    let loss = loss(&point)?.sum_all()?;
+    Ok(point.grad(&loss, order)?)
+}
+
+/// Learning rates are positive and finite.
+pub(crate) fn check_rate(name: &'static str, rate: f64) -> Result<()> {
+    if rate > 0.0 && rate.is_finite() {
+        return Ok(());
+    }
+    Err(Error::setting(name, rate, "a finite number above 0"))
+}

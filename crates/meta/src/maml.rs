@@ -1,0 +1,192 @@
+//! Model-agnostic meta-learning: find initial weights from which a few gradient steps learn a task.
+//!
+//! ```text
+//! θ₀ = φ      θₖ₊₁ = θₖ − α ∇L_support(θₖ)      φ ← φ − β ∇_φ mean_m L_query(θ_K)
+//! ```
+//! Finn, Abbeel & Levine, *Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks*, 2017. With
+//! [`Adjoint::FirstOrder`] it is FOMAML, with a proximal term and [`Adjoint::Implicit`] it is iMAML.
+
+use candle_core::{DType, Device, Tensor as Value};
+use rand::RngCore;
+use rekindle_autodiff::{CgConfig, NormStats, Order, Params, Tensor};
+use rekindle_nn::Model;
+use rekindle_tasks::{Batch, TaskBatch};
+
+use crate::bilevel::{self, Adjoint, InnerLoop, bilevel_grad};
+use crate::inner::{check_rate, inner_gradient};
+use crate::learner::predict;
+use crate::{Error, Loss, MetaGrad, MetaLearner, Result, Setting, Stepwise};
+
+/// Settings of MAML. The defaults are those of the paper's Omniglot 5-way 1-shot runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MamlConfig {
+    /// Inner learning rate α, `> 0`.
+    pub inner_lr: f64,
+    /// Inner gradient steps in training, K `≥ 1`.
+    pub n_steps: usize,
+    /// Inner gradient steps when adapting to a new task.
+    pub eval_steps: usize,
+    /// Strength λ `≥ 0` of the proximal term `λ/2 ‖θ − φ‖²` in the inner objective; 0 in MAML.
+    pub proximal: f64,
+    /// How meta-gradients pass through the inner loop.
+    pub adjoint: Adjoint,
+    /// The loss, inside and outside.
+    pub loss: Loss,
+}
+
+impl Default for MamlConfig {
+    fn default() -> Self {
+        Self::omniglot()
+    }
+}
+
+impl MamlConfig {
+    /// Omniglot 5-way (Finn et al. 2017, section 5.2 and appendix A.1): α = 0.4, one step in training, three in tests.
+    #[must_use]
+    pub fn omniglot() -> Self {
+        Self {
+            inner_lr: 0.4,
+            n_steps: 1,
+            eval_steps: 3,
+            proximal: 0.0,
+            adjoint: Adjoint::Unrolled,
+            loss: Loss::CrossEntropy,
+        }
+    }
+
+    /// Omniglot 20-way: α = 0.1, five steps in training and in tests.
+    #[must_use]
+    pub fn omniglot_20_way() -> Self {
+        Self { inner_lr: 0.1, n_steps: 5, eval_steps: 5, ..Self::omniglot() }
+    }
+
+    /// Sinusoid regression (section 5.1): α = 0.01, one step in training, ten in tests.
+    #[must_use]
+    pub fn sinusoid() -> Self {
+        Self { inner_lr: 0.01, n_steps: 1, eval_steps: 10, loss: Loss::MeanSquaredError, ..Self::omniglot() }
+    }
+
+    /// Implicit MAML (Rajeswaran et al. 2019, Omniglot): 16 proximal steps, λ = 2, five conjugate gradients.
+    #[must_use]
+    pub fn implicit(loss: Loss) -> Self {
+        Self {
+            inner_lr: 0.1,
+            n_steps: 16,
+            eval_steps: 16,
+            proximal: 2.0,
+            adjoint: Adjoint::Implicit(CgConfig { iterations: 5, ..CgConfig::default() }),
+            loss,
+        }
+    }
+
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// Naming the setting that is out of its range.
+    pub fn validate(&self) -> Result<()> {
+        check_rate("inner_lr", self.inner_lr)?;
+        if self.n_steps == 0 {
+            return Err(Error::setting("n_steps", 0, "at least 1"));
+        }
+        if !(self.proximal >= 0.0 && self.proximal.is_finite()) {
+            return Err(Error::setting("proximal", self.proximal, "a finite number that is not negative"));
+        }
+        if matches!(self.adjoint, Adjoint::Implicit(_)) && self.proximal == 0.0 {
+            let expected = "above 0 with Adjoint::Implicit, which needs a strongly convex inner objective";
+            return Err(Error::setting("proximal", self.proximal, expected));
+        }
+        self.adjoint.validate()
+    }
+}
+
+/// MAML over any model.
+///
+/// The meta-parameters are the model's own: φ can be used, saved and fine-tuned like any model's weights.
+#[derive(Clone, Debug)]
+pub struct Maml<N> {
+    model: N,
+    config: MamlConfig,
+}
+
+impl<N: Model> Maml<N> {
+    /// A learner for a model.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
+    pub fn new(model: N, config: MamlConfig) -> Result<Self> {
+        config.validate()?;
+        Ok(Self { model, config })
+    }
+
+    /// First-order MAML: the same with inner gradients as constants.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
+    pub fn first_order(model: N, config: MamlConfig) -> Result<Self> {
+        Self::new(model, MamlConfig { adjoint: Adjoint::FirstOrder, ..config })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &N {
+        &self.model
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &MamlConfig {
+        &self.config
+    }
+}
+
+impl<N: Model> InnerLoop for Maml<N> {
+    fn start(&self, meta: &Params) -> Result<Params> {
+        Ok(meta.clone())
+    }
+
+    fn step(&self, meta: &Params, theta: &Params, support: &Batch, _k: usize, order: Order) -> Result<Params> {
+        let mut g = inner_gradient(theta, order, |theta| {
+            let outputs = self.model.forward(theta, &Tensor::new(support.x.clone()), NormStats::Batch)?;
+            self.config.loss.per_task(&outputs, &support.y)
+        })?;
+        if self.config.proximal > 0.0 {
+            g = g.add_scaled(&theta.sub(meta)?, self.config.proximal)?;
+        }
+        Ok(theta.add_scaled(&g, -self.config.inner_lr)?)
+    }
+
+    fn outer_loss(&self, _meta: &Params, theta: &Params, query: &Batch, _k: usize) -> Result<Tensor> {
+        let outputs = self.model.forward(theta, &Tensor::new(query.x.clone()), NormStats::Batch)?;
+        self.config.loss.per_task(&outputs, &query.y)
+    }
+
+    fn n_steps(&self) -> usize {
+        self.config.n_steps
+    }
+}
+
+impl<N: Model> MetaLearner for Maml<N> {
+    fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
+        Ok(self.model.init(rng, dtype, device)?)
+    }
+
+    fn adapt(&self, meta: &Params, support: &Batch) -> Result<Params> {
+        Ok(self.trajectory(meta, support, self.config.eval_steps)?.pop().expect("step 0 is always there"))
+    }
+
+    fn predict(&self, adapted: &Params, support: &Batch, x: &Value, setting: Setting) -> Result<Tensor> {
+        predict(&self.model, adapted, support, x, setting)
+    }
+
+    fn meta_grad(&self, meta: &Params, tasks: &TaskBatch, iteration: u64) -> Result<MetaGrad> {
+        bilevel_grad(self, self.config.adjoint, meta, tasks, iteration)
+    }
+
+    fn loss(&self) -> Loss {
+        self.config.loss
+    }
+}
+
+impl<N: Model> Stepwise for Maml<N> {
+    fn trajectory(&self, meta: &Params, support: &Batch, n_steps: usize) -> Result<Vec<Params>> {
+        bilevel::adapt(self, meta, support, n_steps)
+    }
+}

@@ -1,0 +1,89 @@
+//! The state of training in one file.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use candle_core::Device;
+use rekindle_autodiff::Params;
+use rekindle_optim::State;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// All that training needs to go on as if it had not been interrupted.
+#[derive(Clone, Debug)]
+pub(super) struct Checkpoint {
+    pub(super) iteration: u64,
+    pub(super) params: Params,
+    pub(super) optimiser: State,
+    pub(super) best: Option<Best>,
+    /// Validations since the best one.
+    pub(super) failures: u64,
+}
+
+/// The best validation so far.
+#[derive(Clone, Debug)]
+pub(super) struct Best {
+    pub(super) iteration: u64,
+    pub(super) score: f64,
+    pub(super) params: Params,
+}
+
+/// The numbers that stand beside the tensors.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    iteration: u64,
+    failures: u64,
+    /// Iteration and score; the score's bits, since a decimal number may not come back the same.
+    best: Option<(u64, u64)>,
+    fingerprint: String,
+}
+
+const HEADER: &str = "rekindle.training";
+const META: &str = "meta";
+const OPTIMISER: &str = "optimiser";
+const BEST: &str = "best";
+
+impl Checkpoint {
+    pub(super) fn new(params: Params, optimiser: State) -> Self {
+        Self { iteration: 0, params, optimiser, best: None, failures: 0 }
+    }
+
+    pub(super) fn save(&self, path: &Path, fingerprint: &str) -> Result<()> {
+        let mut all = self.params.prefixed(META)?.merge(&self.optimiser.to_params()?.prefixed(OPTIMISER)?)?;
+        if let Some(best) = &self.best {
+            all = all.merge(&best.params.prefixed(BEST)?)?;
+        }
+        let header = Header {
+            iteration: self.iteration,
+            failures: self.failures,
+            best: self.best.as_ref().map(|best| (best.iteration, best.score.to_bits())),
+            fingerprint: fingerprint.to_owned(),
+        };
+        let header = serde_json::to_string(&header).expect("numbers and a text have a JSON form");
+        Ok(all.save_with(path, HashMap::from([(HEADER.to_owned(), header)]))?)
+    }
+
+    /// Reads a checkpoint that fits `fresh`, the state at the beginning of the same run.
+    pub(super) fn load(path: &Path, fresh: &Self, fingerprint: &str) -> Result<Self> {
+        let device = fresh.params.leaves().first().map_or(Device::Cpu, |leaf| leaf.device().clone());
+        let (all, texts) = Params::load_with(path, &device)?;
+        let unfit = |message: String| Error::Checkpoint { path: path.into(), message };
+        let header = texts.get(HEADER).ok_or_else(|| unfit("it holds no state of training".into()))?;
+        let header: Header = serde_json::from_str(header).map_err(|e| unfit(e.to_string()))?;
+        if header.fingerprint != fingerprint {
+            return Err(unfit(format!("it was written by a run with {}, this is one with {fingerprint}", header.fingerprint)));
+        }
+        let part = |prefix| -> Result<Params> {
+            let params = all.sub_params(prefix)?.ordered_like(&fresh.params)?;
+            params.check_like(&fresh.params)?;
+            Ok(params)
+        };
+        let best = match header.best {
+            None => None,
+            Some((iteration, bits)) => Some(Best { iteration, score: f64::from_bits(bits), params: part(BEST)? }),
+        };
+        let optimiser = State::from_params(&all.sub_params(OPTIMISER)?)?;
+        Ok(Self { iteration: header.iteration, params: part(META)?, optimiser, best, failures: header.failures })
+    }
+}

@@ -1,0 +1,141 @@
+//! Long short-term memory.
+//!
+//! ```text
+//! i = σ(x W_i + h U_i + b_i)      input gate
+//! f = σ(x W_f + h U_f + b_f)      forget gate
+//! g = tanh(x W_g + h U_g + b_g)   candidate
+//! o = σ(x W_o + h U_o + b_o)      output gate
+//! c' = f ∘ c + i ∘ g
+//! h' = o ∘ tanh c'
+//! ```
+//! Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000. Gates in PyTorch's order;
+//! PyTorch has two biases a gate, which only ever occur as their sum: here there is that sum.
+
+use rekindle_autodiff::{Params, Tensor};
+
+use super::{split_time, tasks_first};
+use crate::builder::join;
+use crate::{Builder, Error, Fans, Init, Layer, Linear, Result};
+
+/// Shape of an [`Lstm`].
+#[derive(Clone, Copy, Debug)]
+pub struct LstmConfig {
+    /// Inputs D, `≥ 1`.
+    pub inputs: usize,
+    /// Units H, `≥ 1`.
+    pub units: usize,
+    /// Added to the forget gate's fresh bias, finite. 0 in PyTorch; 1 keeps the gate open at first, so that early
+    /// gradients reach far back (Gers et al. 2000; Jozefowicz, Zaremba & Sutskever 2015).
+    pub forget_bias: f64,
+}
+
+/// An LSTM cell of D inputs and H units.
+///
+/// The gates i, f, g, o lie side by side, so that a step is two products: `input.weight [M, D, 4H]`,
+/// `hidden.weight [M, H, 4H]`, and one `bias [M, 4H]`. All start in `U(−1/√H, 1/√H)`, PyTorch's default.
+#[derive(Clone, Debug)]
+pub struct Lstm {
+    input: Linear,
+    hidden: Linear,
+    bias: String,
+    config: LstmConfig,
+}
+
+/// What an LSTM carries from step to step.
+#[derive(Clone, Debug)]
+pub struct LstmState {
+    /// Output of the last step, `[M, B, H]`.
+    pub h: Tensor,
+    /// Memory cells, `[M, B, H]`.
+    pub c: Tensor,
+}
+
+impl Lstm {
+    /// A cell whose parameters stand below `name` (at the root if it is empty).
+    ///
+    /// # Errors
+    /// If a size is zero, or if the forget bias is not finite.
+    pub fn new(name: &str, config: LstmConfig) -> Result<Self> {
+        if !config.forget_bias.is_finite() {
+            return Err(Error::config("forget_bias", config.forget_bias, "finite"));
+        }
+        let LstmConfig { inputs, units, .. } = config;
+        Ok(Self {
+            input: Linear::new(&join(name, "input"), inputs, 4 * units, uniform(units), None)?,
+            hidden: Linear::new(&join(name, "hidden"), units, 4 * units, uniform(units), None)?,
+            bias: join(name, "bias"),
+            config,
+        })
+    }
+
+    /// The number of units H.
+    #[must_use]
+    pub fn units(&self) -> usize {
+        self.config.units
+    }
+
+    /// One step: `x [M, B, D]` and the state to the next state, whose `h` is the output.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or if a parameter is missing.
+    pub fn step(&self, params: &Params, x: &Tensor, state: &LstmState) -> Result<LstmState> {
+        self.update(params, &self.from_input(params, x)?, state)
+    }
+
+    /// All outputs `[T, M, B, H]` of a sequence `xs [T, M, B, D]`, and the state after it.
+    ///
+    /// The inputs' products for all steps are one product.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, if there is no step, or if a parameter is missing.
+    pub fn sequence(&self, params: &Params, xs: &Tensor, state: &LstmState) -> Result<(Tensor, LstmState)> {
+        let inputs = self.from_input(params, &tasks_first(xs, self.config.inputs)?)?; // [M, T, B, 4H]
+        let mut state = state.clone();
+        let mut outputs = Vec::with_capacity(xs.dim(0)?);
+        for gates in split_time(&inputs)? {
+            state = self.update(params, &gates, &state)?;
+            outputs.push(state.h.clone());
+        }
+        Ok((Tensor::stack(&outputs.iter().collect::<Vec<_>>(), 0)?, state))
+    }
+
+    /// `[M, …, D]` to `x W + b [M, …, 4H]`.
+    fn from_input(&self, params: &Params, x: &Tensor) -> Result<Tensor> {
+        let product = self.input.forward(params, x)?;
+        let bias = params.get(&self.bias)?;
+        let mut dims = vec![1; product.rank()];
+        dims[0] = bias.dim(0)?;
+        dims[product.rank() - 1] = 4 * self.config.units;
+        Ok(product.add(&bias.reshape(dims)?)?)
+    }
+
+    /// The step after the inputs' product `[M, B, 4H]`.
+    fn update(&self, params: &Params, from_input: &Tensor, state: &LstmState) -> Result<LstmState> {
+        let gates = from_input.add(&self.hidden.forward(params, &state.h)?)?; // [M, B, 4H]
+        let units = self.config.units;
+        // i and f lie side by side, so one pass serves both.
+        let first = gates.narrow(2, 0, 2 * units)?.sigmoid()?;
+        let (i, f) = (first.narrow(2, 0, units)?, first.narrow(2, units, units)?);
+        let g = gates.narrow(2, 2 * units, units)?.tanh()?;
+        let o = gates.narrow(2, 3 * units, units)?.sigmoid()?;
+        let c = f.mul(&state.c)?.add(&i.mul(&g)?)?;
+        Ok(LstmState { h: o.mul(&c.tanh()?)?, c })
+    }
+}
+
+impl Layer for Lstm {
+    fn draw(&self, builder: &mut Builder<'_>) -> Result<()> {
+        self.input.draw(builder)?;
+        self.hidden.draw(builder)?;
+        let units = self.config.units;
+        let dims = [4 * units];
+        let mut bias = uniform(units).draw(builder.rng(), &dims, Fans::of(&dims))?;
+        bias[units..2 * units].iter_mut().for_each(|b| *b += self.config.forget_bias);
+        builder.push(&self.bias, &dims, bias)
+    }
+}
+
+/// PyTorch's default for recurrent cells.
+fn uniform(units: usize) -> Init {
+    Init::Uniform { bound: 1.0 / (units.max(1) as f64).sqrt() }
+}

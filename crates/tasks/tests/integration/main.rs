@@ -1,0 +1,15 @@
+//! Tests across the modules of rekindle-tasks, in one binary.
+
+// What the tests share.
+mod common;
+
+// Few-shot episodes: invariants over random sizes, errors, difficulty.
+mod episodes;
+// A user's folder of images.
+#[cfg(feature = "images")]
+mod folder;
+// Omniglot from a small imitation of the official layout, and from real data where there is some.
+#[cfg(feature = "images")]
+mod omniglot;
+// Class splits, random and from files.
+mod splits;
