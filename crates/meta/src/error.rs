@@ -1,6 +1,6 @@
 //! What can go wrong while learning to learn.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -58,6 +58,14 @@ pub enum Error {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// A learner that breaks a rule of [`MetaLearner`](crate::MetaLearner): see [`conformance`](crate::conformance).
+    #[error("the learner breaks the rule \"{rule}\": {message}")]
+    Conformance {
+        /// The rule.
+        rule: &'static str,
+        /// What was seen.
+        message: String,
+    },
     /// A worker thread panicked.
     #[error("a worker thread panicked: {0}")]
     Panic(String),
@@ -81,5 +89,9 @@ pub enum Error {
 impl Error {
     pub(crate) fn setting(name: &'static str, value: impl ToString, expected: &'static str) -> Self {
         Self::Setting { name, value: value.to_string(), expected }
+    }
+
+    pub(crate) fn file(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::File { action, path: path.into(), source }
     }
 }

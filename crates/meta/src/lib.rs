@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod anil;
 mod bilevel;
 mod error;
 mod evaluate;
@@ -7,6 +8,9 @@ mod inner;
 mod learner;
 mod loss;
 mod maml;
+mod maml_plus_plus;
+mod meta_sgd;
+mod reptile;
 mod runner;
 mod trainer;
 
@@ -15,6 +19,12 @@ pub use error::{Error, Result};
 pub use evaluate::{EvalConfig, Evaluation, evaluate, evaluate_steps};
 pub use learner::{MetaGrad, MetaLearner, Setting, Stepwise};
 pub use loss::Loss;
+pub use anil::Anil;
 pub use maml::{Maml, MamlConfig};
+pub use maml_plus_plus::{MamlPlusPlus, MamlPlusPlusConfig};
+pub use meta_sgd::{MetaSgd, MetaSgdConfig};
+pub use reptile::{Reptile, ReptileConfig};
 pub use runner::Runner;
-pub use trainer::{Iteration, Observer, Stop, TrainConfig, Trained, Trainer, Validation};
+pub use trainer::{
+    EveryN, Iteration, JsonLines, Observer, Stop, TensorBoard, TrainConfig, Trained, Trainer, Validation,
+};

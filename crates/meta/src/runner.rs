@@ -26,7 +26,7 @@ impl Default for Runner {
 }
 
 /// Bytes that the tasks of one chunk should work on: about what a core's second-level cache holds.
-const WORKING_SET: usize = 2 << 20;
+const WORKING_SET: usize = 4 << 20;
 
 /// A network's activations and gradients, in sizes of its input.
 const ACTIVATIONS: usize = 64;

@@ -67,7 +67,7 @@ impl MultiHeadAttentionConfig {
     /// # Errors
     /// If a size is zero, or if the heads do not divide the width.
     pub fn validate(&self) -> Result<()> {
-        if self.heads == 0 || self.width == 0 || self.width % self.heads != 0 {
+        if self.heads == 0 || self.width == 0 || !self.width.is_multiple_of(self.heads) {
             return Err(Error::config(
                 "width, heads",
                 (self.width, self.heads),

@@ -245,8 +245,10 @@ impl Conv4 {
         if ways == 0 {
             return Err(Error::config("ways", ways, "at least 1"));
         }
-        let head = Linear::new("head", config.features().max(1), ways, config.head, Some(Init::Zeros))?;
-        Ok(Self { body: Conv4Body::new(config)?, head })
+        let head_init = config.head;
+        let body = Conv4Body::new(config)?;
+        let head = Linear::new("head", body.features(), ways, head_init, Some(Init::Zeros))?;
+        Ok(Self { body, head })
     }
 
     /// The four blocks; they take the same parameters, of which they ignore the head's.

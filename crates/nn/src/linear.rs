@@ -56,6 +56,15 @@ impl Linear {
         Ok(x.linear(params.get(&self.weight)?, bias)?)
     }
 
+    /// The weight alone, for layers whose biases start in a way of their own.
+    pub(crate) fn draw_weight(&self, builder: &mut Builder<'_>) -> Result<()> {
+        builder.draw(&self.weight, &[self.inputs, self.outputs], self.weight_init, self.fans())
+    }
+
+    fn fans(&self) -> Fans {
+        Fans { input: self.inputs, output: self.outputs }
+    }
+
     /// Whether a parameter of this name belongs to the layer.
     #[must_use]
     pub fn owns(&self, name: &str) -> bool {
@@ -65,10 +74,9 @@ impl Linear {
 
 impl Layer for Linear {
     fn draw(&self, builder: &mut Builder<'_>) -> Result<()> {
-        let dims = [self.inputs, self.outputs];
-        builder.draw(&self.weight, &dims, self.weight_init, Fans::of(&dims))?;
+        self.draw_weight(builder)?;
         match &self.bias {
-            Some(bias) => builder.draw(bias, &dims[1..], self.bias_init, Fans::of(&dims)),
+            Some(bias) => builder.draw(bias, &[self.outputs], self.bias_init, self.fans()),
             None => Ok(()),
         }
     }

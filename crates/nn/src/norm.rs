@@ -16,13 +16,13 @@ use crate::{Builder, Error, Fans, Init, Layer, Result};
 /// depends on the other queries; `NormStats::FirstRows(n)`, with the n support examples put before the queries, is not.
 #[derive(Clone, Debug)]
 pub struct BatchNorm {
-    names: Affine,
+    affine: Affine,
 }
 
 /// Layer normalisation (Ba, Kiros & Hinton 2016): the same formula with μ and σ² over the last axis of each example.
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
-    names: Affine,
+    affine: Affine,
 }
 
 /// What both have: γ and β `[M, C]`, and ε.
@@ -71,7 +71,7 @@ impl BatchNorm {
     /// # Errors
     /// If there is no channel, or if ε is not above 0.
     pub fn new(name: &str, channels: usize, eps: f64) -> Result<Self> {
-        Ok(Self { names: Affine::new(name, channels, eps)? })
+        Ok(Self { affine: Affine::new(name, channels, eps)? })
     }
 
     /// `[M, B, …, C]` normalised.
@@ -79,14 +79,14 @@ impl BatchNorm {
     /// # Errors
     /// If the shapes do not fit, if a parameter is missing, or if `stats` asks for more rows than there are.
     pub fn forward(&self, params: &Params, x: &Tensor, stats: NormStats) -> Result<Tensor> {
-        let (gamma, beta, x) = self.names.get(params, x)?;
-        Ok(x.batch_norm(gamma, beta, self.names.eps, stats)?)
+        let (gamma, beta, x) = self.affine.get(params, x)?;
+        Ok(x.batch_norm(gamma, beta, self.affine.eps, stats)?)
     }
 }
 
 impl Layer for BatchNorm {
     fn draw(&self, builder: &mut Builder<'_>) -> Result<()> {
-        self.names.draw(builder)
+        self.affine.draw(builder)
     }
 }
 
@@ -99,7 +99,7 @@ impl LayerNorm {
     /// # Errors
     /// If there is no channel, or if ε is not above 0.
     pub fn new(name: &str, channels: usize, eps: f64) -> Result<Self> {
-        Ok(Self { names: Affine::new(name, channels, eps)? })
+        Ok(Self { affine: Affine::new(name, channels, eps)? })
     }
 
     /// `[M, …, C]` normalised.
@@ -107,13 +107,13 @@ impl LayerNorm {
     /// # Errors
     /// If the shapes do not fit, or if a parameter is missing.
     pub fn forward(&self, params: &Params, x: &Tensor) -> Result<Tensor> {
-        let (gamma, beta, x) = self.names.get(params, x)?;
-        Ok(x.layer_norm(gamma, beta, self.names.eps)?)
+        let (gamma, beta, x) = self.affine.get(params, x)?;
+        Ok(x.layer_norm(gamma, beta, self.affine.eps)?)
     }
 }
 
 impl Layer for LayerNorm {
     fn draw(&self, builder: &mut Builder<'_>) -> Result<()> {
-        self.names.draw(builder)
+        self.affine.draw(builder)
     }
 }

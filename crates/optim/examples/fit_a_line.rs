@@ -24,9 +24,8 @@ fn main() -> Result<()> {
     let zero = || Tensor::from_vec(vec![0f32], (1, 1));
     let mut line = Params::new([("slope".to_owned(), zero()?), ("offset".to_owned(), zero()?)])?;
 
-    let optimiser = Chain::new()
-        .then(ClipNorm::new(5.0))
-        .then(Adam::new(Schedule::cosine(0.1, STEPS).after_warmup(10)));
+    let optimiser =
+        Chain::new().then(ClipNorm::new(5.0)).then(Adam::new(Schedule::cosine(0.1, STEPS).after_warmup(10)));
     let mut state = optimiser.init(&line)?;
 
     for step in 0..=STEPS {

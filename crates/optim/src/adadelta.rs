@@ -39,7 +39,7 @@ impl Adadelta {
     /// # Errors
     /// With the setting and its value, if not.
     pub fn validate(&self) -> Result<()> {
-        self.lr.validate_rate("Adadelta")?;
+        self.lr.validate_rate("Adadelta", "lr")?;
         setting::below_one("Adadelta", "rho", self.rho)?;
         setting::positive("Adadelta", "eps", self.eps)
     }
@@ -58,7 +58,7 @@ impl Transform for Adadelta {
 
     fn update(&self, grads: &Params, state: &State, params: &Params) -> Result<(Params, State)> {
         grads.check_like(params)?;
-        let lr = self.lr.rate("Adadelta", state.step())?;
+        let lr = self.lr.rate("Adadelta", "lr", state.step())?;
         let v = self.average(state.slot("v")?, grads)?;
         let delta = grads.zip3(&v, state.slot("d")?, |g, v, d| {
             let (up, down) = (d.shift(self.eps)?.sqrt()?, v.shift(self.eps)?.sqrt()?);

@@ -38,7 +38,7 @@ impl Adagrad {
     /// # Errors
     /// With the setting and its value, if not.
     pub fn validate(&self) -> Result<()> {
-        self.lr.validate_rate("Adagrad")?;
+        self.lr.validate_rate("Adagrad", "lr")?;
         setting::not_negative("Adagrad", "initial", self.initial)?;
         setting::positive("Adagrad", "eps", self.eps)
     }
@@ -53,7 +53,7 @@ impl Transform for Adagrad {
 
     fn update(&self, grads: &Params, state: &State, params: &Params) -> Result<(Params, State)> {
         grads.check_like(params)?;
-        let lr = self.lr.rate("Adagrad", state.step())?;
+        let lr = self.lr.rate("Adagrad", "lr", state.step())?;
         let sum = state.slot("s")?.zip(grads, |s, g| s.add(&g.sqr()?))?;
         let updates = grads.zip(&sum, |g, s| g.div(&safe_sqrt(s)?.shift(self.eps)?)?.scale(-lr))?;
         Ok((updates, state.advance().with_slot("s", sum)))

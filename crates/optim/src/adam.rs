@@ -48,7 +48,7 @@ impl Adam {
     /// # Errors
     /// With the setting and its value, if not.
     pub fn validate(&self) -> Result<()> {
-        self.lr.validate_rate("Adam")?;
+        self.lr.validate_rate("Adam", "lr")?;
         setting::below_one("Adam", "beta1", self.beta1)?;
         setting::below_one("Adam", "beta2", self.beta2)?;
         setting::positive("Adam", "eps", self.eps)
@@ -102,7 +102,7 @@ impl Transform for Adam {
 
     fn update(&self, grads: &Params, state: &State, params: &Params) -> Result<(Params, State)> {
         grads.check_like(params)?;
-        let lr = self.lr.rate("Adam", state.step())?;
+        let lr = self.lr.rate("Adam", "lr", state.step())?;
         let (direction, next) = self.direction(grads, state)?;
         Ok((direction.scale(-lr)?, next))
     }

@@ -67,7 +67,7 @@ impl DecoupledDecay {
     /// # Errors
     /// With the value, if not.
     pub fn validate(&self) -> Result<()> {
-        self.rate.validate_rate("DecoupledDecay")
+        self.rate.validate_rate("DecoupledDecay", "rate")
     }
 }
 
@@ -80,14 +80,16 @@ impl Transform for DecoupledDecay {
 
     fn update(&self, updates: &Params, state: &State, params: &Params) -> Result<(Params, State)> {
         updates.check_like(params)?;
-        let rate = self.rate.rate("DecoupledDecay", state.step())?;
+        let rate = self.rate.rate("DecoupledDecay", "rate", state.step())?;
         Ok((add_scaled_where(updates, params, -rate, &self.select)?, state.advance()))
     }
 }
 
 /// `u + s·θ` for the selected parameters, `u` for the others.
 pub(crate) fn add_scaled_where(updates: &Params, params: &Params, s: f64, select: &Select) -> Result<Params> {
-    Ok(updates.map_named(|name, u| {
-        if select.matches(name) { u.add_scaled(params.get(name)?, s) } else { Ok(u.clone()) }
-    })?)
+    Ok(updates.map_named(
+        |name, u| {
+            if select.matches(name) { u.add_scaled(params.get(name)?, s) } else { Ok(u.clone()) }
+        },
+    )?)
 }

@@ -38,7 +38,8 @@ impl Transform for Freeze {
     fn update(&self, updates: &Params, state: &State, params: &Params) -> Result<(Params, State)> {
         updates.check_like(params)?;
         // Not a product with zero, which would keep a NaN.
-        let kept = updates.map_named(|name, u| if self.select.matches(name) { u.zeros_like() } else { Ok(u.clone()) })?;
+        let kept =
+            updates.map_named(|name, u| if self.select.matches(name) { u.zeros_like() } else { Ok(u.clone()) })?;
         Ok((kept, state.advance()))
     }
 }

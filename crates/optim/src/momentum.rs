@@ -49,7 +49,7 @@ impl Momentum {
     /// # Errors
     /// With the setting and its value, if not.
     pub fn validate(&self) -> Result<()> {
-        self.lr.validate_rate("Momentum")?;
+        self.lr.validate_rate("Momentum", "lr")?;
         setting::below_one("Momentum", "momentum", self.momentum)
     }
 }
@@ -62,7 +62,7 @@ impl Transform for Momentum {
 
     fn update(&self, grads: &Params, state: &State, params: &Params) -> Result<(Params, State)> {
         grads.check_like(params)?;
-        let lr = self.lr.rate("Momentum", state.step())?;
+        let lr = self.lr.rate("Momentum", "lr", state.step())?;
         let sum = grads.add_scaled(state.slot("b")?, self.momentum)?;
         let direction = if self.nesterov { grads.add_scaled(&sum, self.momentum)? } else { sum.clone() };
         Ok((direction.scale(-lr)?, state.advance().with_slot("b", sum)))

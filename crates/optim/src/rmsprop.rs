@@ -48,7 +48,7 @@ impl RmsProp {
     /// # Errors
     /// With the setting and its value, if not.
     pub fn validate(&self) -> Result<()> {
-        self.lr.validate_rate("RmsProp")?;
+        self.lr.validate_rate("RmsProp", "lr")?;
         setting::below_one("RmsProp", "decay", self.decay)?;
         setting::positive("RmsProp", "eps", self.eps)
     }
@@ -68,7 +68,7 @@ impl Transform for RmsProp {
 
     fn update(&self, grads: &Params, state: &State, params: &Params) -> Result<(Params, State)> {
         grads.check_like(params)?;
-        let lr = self.lr.rate("RmsProp", state.step())?;
+        let lr = self.lr.rate("RmsProp", "lr", state.step())?;
         let v = self.average(state.slot("v")?, &grads.map(|g| g.sqr())?)?;
         let next = state.advance().with_slot("v", v.clone());
         let (variance, next) = if self.centered {

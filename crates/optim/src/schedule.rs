@@ -146,28 +146,31 @@ impl Schedule {
         }
     }
 
-    /// As [`validate`](Self::validate), and that it can be a learning rate: never negative, and not zero throughout.
-    pub(crate) fn validate_rate(&self, transform: &'static str) -> Result<()> {
-        self.validate()?;
+    /// As [`validate`](Self::validate), and that it can be the learning rate `setting` of a transformation: never
+    /// negative, and not zero throughout.
+    pub(crate) fn validate_rate(&self, transform: &'static str, setting: &'static str) -> Result<()> {
         match self {
+            Self::Constant(value) => setting::positive(transform, setting, *value),
             Self::Linear { start, end, .. } | Self::Cosine { start, end, .. } => {
-                setting::not_negative(transform, "the learning rate's start", *start)?;
-                setting::not_negative(transform, "the learning rate's end", *end)?;
-                setting::positive(transform, "the learning rate", start.max(*end))
+                setting::not_negative(transform, setting, *start)?;
+                setting::not_negative(transform, setting, *end)?;
+                setting::positive(transform, setting, start.max(*end))?;
+                self.validate()
             }
-            Self::Warmup { then, .. } => then.validate_rate(transform),
+            Self::StepDecay { start, .. } => {
+                setting::positive(transform, setting, *start)?;
+                self.validate()
+            }
+            Self::Warmup { then, .. } => then.validate_rate(transform, setting),
             // A function may begin at zero, as a warm-up does.
-            Self::Custom(_) => setting::not_negative(transform, "the learning rate", self.at(0)),
-            Self::Constant(_) | Self::StepDecay { .. } => {
-                setting::positive(transform, "the learning rate", self.at(0))
-            }
+            Self::Custom(_) => setting::not_negative(transform, setting, self.at(0)),
         }
     }
 
-    /// The learning rate at a step.
-    pub(crate) fn rate(&self, transform: &'static str, step: u64) -> Result<f64> {
+    /// The learning rate `setting` of a transformation at a step.
+    pub(crate) fn rate(&self, transform: &'static str, setting: &'static str, step: u64) -> Result<f64> {
         let rate = self.at(step);
-        setting::not_negative(transform, "the learning rate", rate)?;
+        setting::not_negative(transform, setting, rate)?;
         Ok(rate)
     }
 }

@@ -103,7 +103,9 @@ impl Select {
         let finds = |fits: &dyn Fn(&str) -> bool| params.names().any(fits);
         let idle = match self {
             Self::All => None,
-            Self::Prefix(list) => list.iter().find(|p| !finds(&|n| starts_with(n, p))).map(|p| format!("Prefix({p:?})")),
+            Self::Prefix(list) => {
+                list.iter().find(|p| !finds(&|n| starts_with(n, p))).map(|p| format!("Prefix({p:?})"))
+            }
             Self::Names(list) => list.iter().find(|name| !params.contains(name)).map(|n| format!("Names({n:?})")),
             Self::Suffix(_) | Self::Predicate(_) => (!finds(&|n| self.matches(n))).then(|| format!("{self:?}")),
             Self::Not(inner) => return inner.validate(params),

@@ -23,7 +23,7 @@ impl Sgd {
     /// # Errors
     /// With the value, if not.
     pub fn validate(&self) -> Result<()> {
-        self.lr.validate_rate("Sgd")
+        self.lr.validate_rate("Sgd", "lr")
     }
 }
 
@@ -35,7 +35,7 @@ impl Transform for Sgd {
 
     fn update(&self, grads: &Params, state: &State, params: &Params) -> Result<(Params, State)> {
         grads.check_like(params)?;
-        let lr = self.lr.rate("Sgd", state.step())?;
+        let lr = self.lr.rate("Sgd", "lr", state.step())?;
         Ok((grads.scale(-lr)?, state.advance()))
     }
 }

@@ -7,8 +7,9 @@ use crate::{Error, Result};
 
 /// Images of one shape `[H, W, C]`, grouped in classes.
 ///
-/// Pixels are f32 in `[0, 1]`, row-major NHWC; for drawings 1 is ink and 0 paper. An implementation answers equal calls with equal
-/// pixels, so that episodes are reproducible from a seed. [`FewShotSampler`](crate::FewShotSampler) draws episodes from any of them.
+/// Pixels are f32 in `[0, 1]`, row-major NHWC; for drawings 1 is ink and 0 paper. An implementation answers equal
+/// calls with equal pixels, so that episodes are reproducible from a seed. [`FewShotSampler`](crate::FewShotSampler)
+/// draws episodes from any of them.
 pub trait ClassDataset: Debug + Send + Sync {
     /// Number of classes.
     fn n_classes(&self) -> usize;
@@ -16,8 +17,8 @@ pub trait ClassDataset: Debug + Send + Sync {
     /// Number of examples of `class`; 0 for a class that does not exist.
     fn n_examples(&self, class: usize) -> usize;
 
-    /// A class with the fewest examples, or 0 without classes. The default looks at all classes; a data set with equal ones can
-    /// answer at once.
+    /// A class with the fewest examples, or 0 without classes. The default looks at all classes; a data set with
+    /// equal ones can answer at once.
     fn smallest_class(&self) -> usize {
         (0..self.n_classes()).min_by_key(|&class| self.n_examples(class)).unwrap_or(0)
     }
@@ -31,7 +32,8 @@ pub trait ClassDataset: Debug + Send + Sync {
     /// Writes one example, H·W·C values, into `out`.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] for a class or example that does not exist, [`Error::Shape`] when `out` has another length.
+    /// [`Error::OutOfRange`] for a class or example that does not exist, [`Error::Shape`] when `out` has another
+    /// length.
     fn write_example(&self, class: usize, example: usize, out: &mut [f32]) -> Result<()>;
 }
 

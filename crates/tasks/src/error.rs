@@ -170,7 +170,7 @@ impl Error {
     }
 
     /// A damaged data file.
-    pub(crate) fn format(path: &Path, reason: impl ToString) -> Self {
+    pub(crate) fn format(path: &Path, reason: &dyn std::fmt::Display) -> Self {
         Self::Format { path: path.to_path_buf(), reason: reason.to_string() }
     }
 }

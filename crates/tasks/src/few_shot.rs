@@ -1,7 +1,8 @@
 //! N-way K-shot episodes over any labelled images.
 //!
 //! ```text
-//! draw N distinct classes; of each, K support and Q query examples, all distinct; label them 0 … N − 1 in the order drawn
+//! draw N distinct classes; of each, K support and Q query examples, all distinct;
+//! label the classes 0 … N − 1 in the order drawn
 //! ```
 //! Vinyals et al., *Matching Networks for One Shot Learning*, 2016, §4.1.
 
@@ -20,8 +21,9 @@ pub struct FewShot {
     pub shots: usize,
     /// Query examples per class Q, `>= 1`. MAML takes Q = K on Omniglot and Q = 15 on miniImageNet.
     pub queries: usize,
-    /// Whether each class of an episode is turned by a random multiple of 90°, the same for its support and query examples, as in
-    /// the code of MAML (Finn et al. 2017). [`Rotated`](crate::Rotated) makes the rotations classes of their own instead.
+    /// Whether each class of an episode is turned by a random multiple of 90°, the same for its support and query
+    /// examples, as in the code of MAML (Finn et al. 2017). [`Rotated`](crate::Rotated) makes the rotations classes
+    /// of their own instead.
     pub rotate: bool,
 }
 
@@ -48,8 +50,8 @@ impl FewShot {
 
 /// Draws [`FewShot`] episodes from a data set.
 ///
-/// Support images are `x [M, N·K, H, W, C]` f32, labels `y [M, N·K]` u32; the query has N·Q examples a task. Examples are ordered
-/// by label: row n·K + k is shot k of class n. Which class gets which label is random in every episode.
+/// Support images are `x [M, N·K, H, W, C]` f32, labels `y [M, N·K]` u32; the query has N·Q examples a task. Examples
+/// are ordered by label: row n·K + k is shot k of class n. Which class gets which label is random in every episode.
 #[derive(Clone, Debug)]
 pub struct FewShotSampler<D> {
     data: D,
@@ -60,8 +62,8 @@ impl<D: ClassDataset> FewShotSampler<D> {
     /// A sampler of `config`-sized episodes from `data`, once every class is known to have enough examples.
     ///
     /// # Errors
-    /// [`Error::TooFewClasses`], [`Error::TooFewExamples`] for the smallest class when it is too small, [`Error::NotSquare`] for rotations
-    /// of oblong images, [`Error::Config`] when a count is 0.
+    /// [`Error::TooFewClasses`], [`Error::TooFewExamples`] for the smallest class when it is too small,
+    /// [`Error::NotSquare`] for rotations of oblong images, [`Error::Config`] when a count is 0.
     pub fn new(data: D, config: FewShot) -> Result<Self> {
         config.validate()?;
         let FewShot { ways, shots, queries, rotate } = config;

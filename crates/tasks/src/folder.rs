@@ -7,8 +7,8 @@ use crate::{Error, InMemory, Result, decode};
 
 /// How to read a folder of images: `root/class name/image.png` (or `.jpg`, `.jpeg`).
 ///
-/// Other files, and names that begin with a dot, are passed over. Transparent parts are taken as white. Images are resized by area
-/// average without regard to their aspect. Default: 84 × 84 in colour, the size of miniImageNet.
+/// Other files, and names that begin with a dot, are passed over. Transparent parts are taken as white. Images are
+/// resized by area average without regard to their aspect. Default: 84 × 84 in colour, the size of miniImageNet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageFolder {
     /// Height H to resize to, `>= 1`.
@@ -31,8 +31,9 @@ impl ImageFolder {
     /// Reads every image below `root` into memory; classes and images in the order of their names.
     ///
     /// # Errors
-    /// [`Error::NoClasses`] for a folder without sub-folders, [`Error::NoImages`] for a class without images, [`Error::Image`] for
-    /// a file that does not decode, [`Error::Io`] for one that cannot be read, [`Error::Shape`] for a size of 0.
+    /// [`Error::NoClasses`] for a folder without sub-folders, [`Error::NoImages`] for a class without images,
+    /// [`Error::Image`] for a file that does not decode, [`Error::Io`] for one that cannot be read, [`Error::Shape`]
+    /// for a size of 0.
     pub fn read(&self, root: impl AsRef<Path>) -> Result<InMemory> {
         let root = root.as_ref();
         let classes: Vec<PathBuf> = entries(root)?.into_iter().filter(|path| path.is_dir()).collect();

@@ -41,8 +41,8 @@ impl InMemory {
         Ok(Self { shape, names, starts, pixels: Pixels::Bytes(pixels) })
     }
 
-    /// Equally large classes from a tensor `[classes, examples, H, W]` or `[classes, examples, H, W, C]`, u8 (read as v / 255) or f32
-    /// (kept as it is). Classes are named `names`, or `0`, `1`, … when it is `None`.
+    /// Equally large classes from a tensor `[classes, examples, H, W]` or `[classes, examples, H, W, C]`, u8 (read as
+    /// v / 255) or f32 (kept as it is). Classes are named `names`, or `0`, `1`, … when it is `None`.
     ///
     /// # Errors
     /// [`Error::Shape`] for another rank or another number of names, [`Error::DType`] for another type.
@@ -69,8 +69,8 @@ impl InMemory {
         Ok(Self { shape, names, starts: (0..=n_classes).map(|class| class * n_examples).collect(), pixels })
     }
 
-    /// A copy of any data set, one byte a pixel (values rounded to v / 255): drawing from it costs no generator, decoder or
-    /// disk.
+    /// A copy of any data set, one byte a pixel (values rounded to v / 255): drawing from it costs no generator,
+    /// decoder or disk.
     ///
     /// # Errors
     /// Those of the data set's [`write_example`](ClassDataset::write_example).

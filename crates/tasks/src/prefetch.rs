@@ -1,7 +1,7 @@
 //! Batches drawn ahead of the learner on a background thread.
 //!
-//! Batch i comes from a generator that depends on the seed and on i alone, so prefetching changes no result, and a run that resumes
-//! at iteration i sees the tasks that it would have seen without the interruption.
+//! Batch i comes from a generator that depends on the seed and on i alone, so prefetching changes no result, and a
+//! run that resumes at iteration i sees the tasks that it would have seen without the interruption.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +14,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{Error, Result, TaskBatch, TaskSampler};
 
-/// The generator of batch `iteration`: ChaCha8 with key from `seed` and stream number `iteration`, so that batches are independent.
+/// The generator of batch `iteration`: ChaCha8 with key from `seed` and stream number `iteration`, so that batches
+/// are independent.
 pub fn batch_rng(seed: u64, iteration: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(iteration);
@@ -30,8 +31,8 @@ pub struct Prefetch {
 }
 
 impl Prefetch {
-    /// Starts to draw batches `first_iteration`, `first_iteration + 1`, … of `n_tasks` tasks each, at most `depth` of them ahead (and
-    /// one more in the making).
+    /// Starts to draw batches `first_iteration`, `first_iteration + 1`, … of `n_tasks` tasks each, at most `depth` of
+    /// them ahead (and one more in the making).
     ///
     /// # Errors
     /// [`Error::Thread`] when the system refuses a thread.

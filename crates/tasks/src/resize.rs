@@ -3,8 +3,8 @@
 //! ```text
 //! out[t] = Σ_s v[s]·|s ∩ t| / |t|,   s, t: source and target pixels as squares of the same sheet
 //! ```
-//! Both grids are laid over a finer one that divides both, so the overlaps are integers and every machine rounds alike. Shrinking
-//! averages without aliasing; enlarging repeats pixels.
+//! Both grids are laid over a finer one that divides both, so the overlaps are integers and every machine rounds
+//! alike. Shrinking averages without aliasing; enlarging repeats pixels.
 
 /// An image of bytes, `[height, width, channels]` row-major.
 #[derive(Clone, Debug)]

@@ -1,13 +1,13 @@
 //! Rotations by quarter turns as new classes.
 //!
-//! Santoro et al., *Meta-Learning with Memory-Augmented Neural Networks*, 2016, §4.1, make four Omniglot classes of each character
-//! this way, and so does the split of Vinyals et al. 2016. MAML draws a rotation per class and episode instead: see
-//! [`FewShot::rotate`](crate::FewShot::rotate).
+//! Santoro et al., *Meta-Learning with Memory-Augmented Neural Networks*, 2016, §4.1, make four Omniglot classes of
+//! each character this way, and so does the split of Vinyals et al. 2016. MAML draws a rotation per class and episode
+//! instead: see [`FewShot::rotate`](crate::FewShot::rotate).
 
 use crate::{ClassDataset, Error, Result};
 
-/// Four classes for each class of `D`: class 4·c + r is class c turned by r·90° counter-clockwise, and is called `name/rot090` and
-/// so on, as in the published Omniglot split.
+/// Four classes for each class of `D`: class 4·c + r is class c turned by r·90° counter-clockwise, and is called
+/// `name/rot090` and so on, as in the published Omniglot split.
 #[derive(Clone, Debug)]
 pub struct Rotated<D> {
     data: D,

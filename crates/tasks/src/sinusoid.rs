@@ -3,9 +3,9 @@
 //! ```text
 //! y = A sin(x − φ),   A ~ U[0.1, 5],   φ ~ U[0, π],   x ~ U[−5, 5]
 //! ```
-//! Finn, Abbeel & Levine, *Model-Agnostic Meta-Learning*, 2017, §5.1 (paper and code agree on these ranges). Two anchors in closed
-//! form: predicting zero costs E[A²]/2 = 4.252 in mean squared error, and the best function that ignores the task,
-//! −(2/π)·E[A]·cos x, costs 3.006.
+//! Finn, Abbeel & Levine, *Model-Agnostic Meta-Learning*, 2017, §5.1 (paper and code agree on these ranges). Two
+//! anchors in closed form: predicting zero costs E[A²]/2 = 4.252 in mean squared error, and the best function that
+//! ignores the task, −(2/π)·E[A]·cos x, costs 3.006.
 
 use std::f32::consts::{PI, TAU};
 use std::ops::Range;
@@ -39,8 +39,8 @@ pub struct Sinusoid {
 pub enum Inputs {
     /// Each point is drawn uniformly from the range.
     Uniform(Range<f32>),
-    /// Points of an even grid that includes both ends of the range. A batch of all of them is the grid in order; a smaller batch is
-    /// drawn from it without replacement. Support and query are drawn apart and may share points.
+    /// Points of an even grid that includes both ends of the range. A batch of all of them is the grid in order; a
+    /// smaller batch is drawn from it without replacement. Support and query are drawn apart and may share points.
     Grid {
         /// Number of points in the grid, `>= 2`.
         n: usize,
@@ -62,8 +62,9 @@ impl Sinusoid {
         Self { shots, queries: shots, ..Self::default() }
     }
 
-    /// The sine tasks of Reptile (Nichol, Achiam & Schulman 2018, and the authors' demonstration): φ ~ U[0, 2π], inputs from a fixed
-    /// grid of 50 points on [−5, 5]. Training takes `shots` = 50, the whole grid; evaluation 10. The query is the whole grid.
+    /// The sine tasks of Reptile (Nichol, Achiam & Schulman 2018, and the authors' demonstration): φ ~ U[0, 2π],
+    /// inputs from a fixed grid of 50 points on [−5, 5]. Training takes `shots` = 50, the whole grid; evaluation 10.
+    /// The query is the whole grid.
     pub fn reptile(shots: usize) -> Self {
         let inputs = Inputs::Grid { n: 50, range: -5.0..5.0 };
         Self { phase: 0.0..TAU, inputs, shots, queries: 50, ..Self::default() }
@@ -213,7 +214,8 @@ mod tests {
         Ok(())
     }
 
-    /// The closed-form anchors of the module's documentation, by Monte Carlo over 4·10⁵ points (standard errors below 0.02).
+    /// The closed-form anchors of the module's documentation, by Monte Carlo over 4·10⁵ points (standard errors below
+    /// 0.02).
     #[test]
     fn mean_squared_errors_of_task_blind_predictors() -> Result<()> {
         let tasks = Sinusoid::maml(2).sample(&mut ChaCha8Rng::seed_from_u64(2), 100_000)?;

@@ -39,8 +39,8 @@ impl Splits {
 
     /// Parts given by class names.
     ///
-    /// A name `character/rot090` is looked for as it stands, as [`Rotated`](crate::Rotated) names its classes, and then without the
-    /// rotation, so that a published split of rotated classes serves the unrotated data set too.
+    /// A name `character/rot090` is looked for as it stands, as [`Rotated`](crate::Rotated) names its classes, and
+    /// then without the rotation, so that a published split of rotated classes serves the unrotated data set too.
     ///
     /// # Errors
     /// [`Error::UnknownClass`] for a name that `data` lacks, [`Error::SplitOverlap`] for a class in two parts.
@@ -54,8 +54,9 @@ impl Splits {
         }
     }
 
-    /// Parts listed in the files `train`, `val` and `test` of a folder, each `.txt` or `.json` as [`read_names`] reads them. The
-    /// Omniglot split of Vinyals et al. 2016, 1028 / 172 / 423 characters times four rotations, is published in this form.
+    /// Parts listed in the files `train`, `val` and `test` of a folder, each `.txt` or `.json` as [`read_names`]
+    /// reads them. The Omniglot split of Vinyals et al. 2016, 1028 / 172 / 423 characters times four rotations, is
+    /// published in this form.
     ///
     /// # Errors
     /// Those of [`read_names`] and [`by_names`](Self::by_names).
@@ -85,7 +86,7 @@ pub fn read_names(path: impl AsRef<Path>) -> Result<Vec<String>> {
     let path = path.as_ref();
     let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
     if text.trim_start().starts_with('[') {
-        return serde_json::from_str(&text).map_err(|e| Error::format(path, e));
+        return serde_json::from_str(&text).map_err(|e| Error::format(path, &e));
     }
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }

@@ -3,7 +3,8 @@
 use crate::dataset::check_index;
 use crate::{ClassDataset, Error, Result};
 
-/// The listed classes of `D`, in the listed order, without a copy. Use `Arc<D>` to take several subsets of one data set.
+/// The listed classes of `D`, in the listed order, without a copy. Use `Arc<D>` to take several subsets of one data
+/// set.
 #[derive(Clone, Debug)]
 pub struct Subset<D> {
     data: D,

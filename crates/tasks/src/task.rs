@@ -4,8 +4,8 @@
 //! task m = (support D_m, query D'_m),   D_m ∩ D'_m = ∅
 //! x [M, B, …]   y [M, B] class labels (u32)  or  [M, B, D] targets (float)
 //! ```
-//! The split follows Vinyals et al., *Matching Networks for One Shot Learning*, 2016: a learner sees `support` with its labels
-//! and is judged on `query`.
+//! The split follows Vinyals et al., *Matching Networks for One Shot Learning*, 2016: a learner sees `support` with
+//! its labels and is judged on `query`.
 
 use candle_core::{DType, Device, Tensor};
 use rand::RngCore;
@@ -169,8 +169,8 @@ impl TaskBatch {
 
 /// A distribution over tasks, p(T).
 ///
-/// Implementations hold no state: equal generators give equal tasks, so a run that resumes from iteration i draws what the
-/// uninterrupted run would have drawn (see [`batch_rng`](crate::batch_rng)).
+/// Implementations hold no state: equal generators give equal tasks, so a run that resumes from iteration i draws
+/// what the uninterrupted run would have drawn (see [`batch_rng`](crate::batch_rng)).
 pub trait TaskSampler: Send + Sync {
     /// Draws `n_tasks` tasks (M) as CPU tensors.
     ///

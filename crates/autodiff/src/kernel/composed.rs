@@ -60,31 +60,38 @@ fn untile(tiles: &Value, m: usize, b: usize, g: ConvGeometry) -> Result<Value> {
     Ok(image.contiguous()?)
 }
 
+/// What `argmax` is to look at: a NaN ranks above every number, so that it shows in the result.
+pub(crate) fn nan_on_top(x: &Value) -> Result<Value> {
+    Ok(x.ne(x)?.where_cond(&x.ones_like()?.affine(f64::INFINITY, 0.0)?, x)?)
+}
+
 /// One where a tile's element has the number of the winner, `[M·B, H', W', k², C]`.
-fn winners(winner: &Value, like: DType, g: ConvGeometry) -> Result<Value> {
+fn winners(winner: &Value, g: ConvGeometry) -> Result<Value> {
     let (m, b, oh, ow, c) = winner.dims5()?;
     let taps = u32::try_from(g.taps()).expect("a window has fewer than 2³² elements");
     let ids = Value::arange(0u32, taps, winner.device())?.reshape((1, 1, 1, g.taps(), 1))?;
     let winner = winner.to_dtype(DType::U32)?.reshape((m * b, oh, ow, 1, c))?;
-    Ok(winner.broadcast_eq(&ids)?.to_dtype(like)?)
+    Ok(winner.broadcast_eq(&ids)?)
 }
 
 /// As the kernel of this name.
 pub(crate) fn max_pool(x: &Value, g: ConvGeometry) -> Result<(Value, Value)> {
     let ((m, b, _, _, c), (oh, ow)) = (x.dims5()?, g.output());
-    let winner = tiles(x, g)?.argmax(3)?.to_dtype(DType::U8)?.reshape((m, b, oh, ow, c))?;
+    let winner = nan_on_top(&tiles(x, g)?)?.argmax(3)?.to_dtype(DType::U8)?.reshape((m, b, oh, ow, c))?;
     Ok((pool_take(x, &winner, g)?, winner))
 }
 
 /// As the kernel of this name.
 pub(crate) fn pool_take(x: &Value, winner: &Value, g: ConvGeometry) -> Result<Value> {
-    let chosen = (tiles(x, g)? * winners(winner, x.dtype(), g)?)?.sum(3)?;
+    // Chosen, not multiplied by 0 and 1: an infinity beside the winner would leave a NaN.
+    let tiles = tiles(x, g)?;
+    let chosen = winners(winner, g)?.where_cond(&tiles, &tiles.zeros_like()?)?.sum(3)?;
     Ok(chosen.reshape(winner.shape())?)
 }
 
 /// As the kernel of this name.
 pub(crate) fn pool_put(u: &Value, winner: &Value, g: ConvGeometry) -> Result<Value> {
     let (m, b, oh, ow, c) = u.dims5()?;
-    let u = u.contiguous()?.reshape((m * b, oh, ow, 1, c))?;
-    untile(&winners(winner, u.dtype(), g)?.broadcast_mul(&u)?, m, b, g)
+    let u = u.contiguous()?.reshape((m * b, oh, ow, 1, c))?.broadcast_as((m * b, oh, ow, g.taps(), c))?;
+    untile(&winners(winner, g)?.where_cond(&u, &u.zeros_like()?)?, m, b, g)
 }

@@ -85,7 +85,10 @@ pub(crate) fn add_scaled(a: &Value, b: &Value, s: f64) -> Result<Value> {
 
 /// `max(x, 0)`; a NaN stays one.
 pub(crate) fn relu(x: &Value) -> Result<Value> {
-    dispatch!([x], T => map::<T>(x, |v| if v < T::ZERO { T::ZERO } else { v }), Ok(x.relu()?))
+    dispatch!([x], T => map::<T>(x, |v| if v < T::ZERO { T::ZERO } else { v }), {
+        // candle's own relu turns a NaN into zero.
+        Ok(x.lt(0f64)?.where_cond(&x.zeros_like()?, x)?)
+    })
 }
 
 /// `x` where `mask > 0`, else 0.

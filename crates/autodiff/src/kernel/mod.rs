@@ -18,6 +18,7 @@ mod sum;
 mod view;
 
 pub use adam::{AdamStep, adam};
+pub(crate) use composed::nan_on_top;
 pub(crate) use conv::{conv, conv_t, conv_w, fold, unfold};
 pub(crate) use elementwise::{add, add_scaled, affine, mask_positive, mul, relu, sub};
 pub(crate) use norm::{batch_norm, batch_norm_backward};

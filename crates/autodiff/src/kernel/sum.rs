@@ -62,6 +62,11 @@ fn sum_middle<T: Real>(x: &Value, outer: usize, n: usize, inner: usize) -> Resul
 
 #[inline(always)]
 fn sum_row<T: Real>(row: &[T]) -> T {
+    row.chunks(BLOCK * LANES).fold(T::ZERO, |sum, block| sum + sum_block(block))
+}
+
+#[inline(always)]
+fn sum_block<T: Real>(row: &[T]) -> T {
     let mut lanes = [T::ZERO; LANES];
     let whole = row.chunks_exact(LANES);
     let rest = whole.remainder();

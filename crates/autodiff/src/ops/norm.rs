@@ -24,7 +24,7 @@ impl Tensor {
     /// where μ and σ² (divided by n, not n − 1) are taken for each task and channel over all other axes.
     ///
     /// # Errors
-    /// If the shapes do not fit, or if `FirstRows` asks for none or for more rows than there are.
+    /// If the shapes do not fit, if there are no examples, or if `FirstRows` asks for none or for more rows than there are.
     pub fn batch_norm(&self, gamma: &Self, beta: &Self, eps: f64, stats: NormStats) -> Result<Self> {
         let &[m, b, .., c] = self.dims() else {
             return Err(Error::shape("batch_norm", format!("needs x [M, B, …, C], but got {:?}", self.shape())));
@@ -32,6 +32,10 @@ impl Tensor {
         let fits = |t: &Self| t.dims() == [m, c] || t.dims() == [1, c];
         if !fits(gamma) || !fits(beta) {
             let message = format!("x {:?}, gamma {:?}, beta {:?}", self.shape(), gamma.shape(), beta.shape());
+            return Err(Error::shape("batch_norm", message));
+        }
+        if self.dims()[1..self.rank() - 1].contains(&0) {
+            let message = format!("x {:?} has no examples to take statistics of", self.shape());
             return Err(Error::shape("batch_norm", message));
         }
         let (gamma, beta) = (gamma.broadcast_to((m, c))?, beta.broadcast_to((m, c))?);

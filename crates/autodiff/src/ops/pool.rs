@@ -33,7 +33,7 @@ impl Tensor {
         let [m, b, _, _, c] = *self.dims() else { unreachable!("`windows` checked the rank") };
         let (oh, ow) = geometry.output();
         let windows = unfold(self, geometry)?; // [M, B, H'·W', k², C]
-        let best = windows.value().contiguous()?.argmax_keepdim(3)?;
+        let best = kernel::nan_on_top(&windows.value().contiguous()?)?.argmax_keepdim(3)?;
         windows.gather(3, &best)?.reshape((m, b, oh, ow, c))
     }
 

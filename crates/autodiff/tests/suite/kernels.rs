@@ -8,7 +8,7 @@ use candle_core::{DType, Tensor as Value};
 use proptest::prelude::*;
 use rekindle_autodiff::{AdamStep, ComposedScope, NormStats, Order, Result, Tensor, Transpose, adam, vjp};
 
-use crate::support::{assert_close, f32s, packed, rng, strided, uniform, windowed};
+use crate::support::{assert_close, random_cases, f32s, packed, rng, strided, uniform, windowed};
 
 /// Runs on the direct kernels and on stock operations.
 fn both(f: impl Fn() -> Result<Tensor>) -> [(&'static str, Tensor); 2] {
@@ -56,7 +56,7 @@ fn input(dims: &[usize], seed: u64) -> Tensor {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(random_cases(40))]
 
     #[test]
     fn product_is_the_loop(
@@ -103,7 +103,7 @@ proptest! {
         m in 1usize..3, b in 0usize..4, (h, w) in (1usize..9, 1usize..9), (kh, kw) in (1usize..4, 1usize..4),
         c in 1usize..5, o in 1usize..5, stride in 1usize..4, padding in 0usize..3, seed: u64,
     ) {
-        prop_assume!(kh <= h + 2 * padding && kw <= w + 2 * padding);
+        let (kh, kw) = (kh.min(h + 2 * padding), kw.min(w + 2 * padding));
         let (oh, ow) = ((h + 2 * padding - kh) / stride + 1, (w + 2 * padding - kw) / stride + 1);
         let (x, k) = (input(&[m, b, h, w, c], seed), input(&[m, kh, kw, c, o], seed / 3));
         let u = input(&[m, b, oh, ow, o], seed / 9);
@@ -167,7 +167,7 @@ proptest! {
         m in 1usize..3, b in 0usize..3, (h, w) in (1usize..9, 1usize..9), c in 1usize..4, size in 1usize..4,
         stride in 1usize..4, seed: u64,
     ) {
-        prop_assume!(size <= h && size <= w);
+        let size = size.min(h).min(w);
         let (oh, ow) = ((h - size) / stride + 1, (w - size) / stride + 1);
         let x = input(&[m, b, h, w, c], seed);
         let v = x.to_vec_f64()?;
@@ -204,16 +204,16 @@ proptest! {
     /// Values and all three gradients, with a mean far from zero and more rows than one block of the kernel.
     #[test]
     fn batch_norm_is_the_loop(
-        m in 1usize..3, (b, h) in (1usize..40, 1usize..20), c in 1usize..9, offset in -50f64..50.0, seed: u64,
+        m in 1usize..3, (b, h) in (8usize..40, 1usize..20), c in 1usize..9, offset in -50f64..50.0, seed: u64,
     ) {
         let eps = 1e-3;
         let x = f32s(&uniform(&[m, b, h, c], &mut rng(seed)).affine(2.0, offset)?);
         let (gamma, beta) = (input(&[m, c], seed / 3), input(&[m, c], seed / 9));
         let u = input(&[m, b, h, c], seed / 27);
         let want = norm_loop(&x, &gamma, &beta, &u, eps)?;
-        // The mean is rounded to f32 before it is taken away: an error of 2⁻²⁴ |mean| / σ in x̂, which every sum over
-        // n rows may collect n times.
-        let unit = 2f64.powi(-24) * (offset.abs() + 8.0) / eps.sqrt();
+        // The mean is rounded to f32 before it is taken away: an error of 2⁻²⁴ |mean| / σ in x̂, which the gradient at x
+        // divides by σ again and every sum over n rows may collect n times. σ is near 1, and above ¼ from 8 rows on.
+        let unit = 16.0 * 2f64.powi(-24) * (offset.abs() + 8.0);
         let bounds = [unit, unit, unit * (b * h) as f64, unit * (b * h) as f64];
         let answer = |which: usize| {
             let (x, gamma, beta) = (x.leaf(), gamma.leaf(), beta.leaf());
@@ -222,7 +222,6 @@ proptest! {
             Ok([y].into_iter().chain(grads).nth(which).expect("four answers"))
         };
         for (which, (want, bound)) in want.iter().zip(bounds).enumerate() {
-            let bound = if b * h == 1 { f64::max(bound, 1e-3) } else { bound };
             for (mode, got) in both(|| answer(which)) {
                 assert_close(&format!("{mode}, {which}"), &got, want, bound);
             }
@@ -282,6 +281,24 @@ fn norm_loop(x: &Tensor, gamma: &Tensor, beta: &Tensor, u: &Tensor, eps: f64) ->
     Ok([tensor(y, x)?, tensor(dx, x)?, tensor(dgamma, gamma)?, tensor(dbeta, beta)?])
 }
 
+/// One example has no spread: what is left is β, and no gradient comes back to the example.
+#[test]
+fn batch_norm_of_one_row_is_its_beta() -> Result<()> {
+    let (x, gamma, beta) = (input(&[2, 1, 3], 0).leaf(), input(&[2, 3], 3), input(&[2, 3], 6));
+    for (mode, y) in both(|| x.batch_norm(&gamma, &beta, 1e-5, NormStats::Batch)) {
+        assert_eq!(y.to_vec_f64()?, beta.to_vec_f64()?, "{mode}");
+        assert_eq!(vjp(&[(&y, &input(&[2, 1, 3], 9))], &[&x], Order::First)?[0].to_vec_f64()?, [0.0; 6], "{mode}");
+    }
+    Ok(())
+}
+
+#[test]
+fn batch_norm_of_no_rows_is_refused() {
+    let (x, c) = (input(&[2, 0, 3], 0), input(&[2, 3], 3));
+    let error = x.batch_norm(&c, &c, 1e-5, NormStats::Batch).expect_err("nothing has no mean");
+    assert!(error.to_string().contains("no examples"), "{error}");
+}
+
 #[test]
 fn long_sums_keep_their_digits() -> Result<()> {
     // A plain running sum of 10⁶ values near 0.1 in f32 is off by about 1 %.
@@ -307,14 +324,13 @@ fn a_nan_is_never_swallowed() -> Result<()> {
         let image = nan(&[1, 1, 2, 2, 1], at)?;
         let row = nan(&[1, 4], at)?;
         let long = nan(&[40, 3], at * 31)?;
-        let checks: [(&str, Box<dyn Fn() -> Result<Tensor>>); 8] = [
+        let checks: [(&str, Box<dyn Fn() -> Result<Tensor>>); 7] = [
             ("relu", Box::new({ let row = row.clone(); move || row.relu() })),
             ("max_pool2d", Box::new({ let image = image.clone(); move || image.max_pool2d(2, 2) })),
             ("max_pool2d overlapping", Box::new({ let image = image.clone(); move || image.max_pool2d(2, 1) })),
             ("sum rows", Box::new({ let row = row.clone(); move || row.sum(&[1]) })),
             ("sum columns", Box::new({ let long = long.clone(); move || long.sum(&[0]) })),
             ("log_softmax", Box::new({ let row = row.clone(); move || row.log_softmax()?.sum(&[1]) })),
-            ("max_keepdim", Box::new({ let row = row.clone(); move || row.max_keepdim(1) })),
             ("clamp", Box::new({ let row = row.clone(); move || row.clamp(-0.5, 0.5) })),
         ];
         for (what, f) in checks {

@@ -1,6 +1,7 @@
 //! Inputs and comparisons that all modules use.
 
 use candle_core::{DType, Device, Tensor as Value};
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -91,6 +92,18 @@ pub(crate) fn packed(x: &Tensor) -> Tensor {
     let data = x.to_vec_f64().expect("on the host");
     let copy = Tensor::from_vec(data, x.shape()).expect("one value an element");
     copy.to_dtype(x.dtype()).expect("a cast").detach()
+}
+
+/// How many random cases a property is tried on, the same ones in every run; `PROPTEST_CASES` asks for more, and
+/// `PROPTEST_RNG_SEED` for others.
+pub(crate) fn random_cases(cases: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { cases };
+    let rng_seed = match asked.rng_seed {
+        RngSeed::Random => RngSeed::Fixed(1),
+        fixed @ RngSeed::Fixed(_) => fixed,
+    };
+    ProptestConfig { cases, rng_seed, failure_persistence: None, ..asked }
 }
 
 /// A generator for random sizes and values.

@@ -1,7 +1,10 @@
 //! Meta-training: iterations, validation, early stopping, checkpoints.
 
 mod checkpoint;
+mod every;
+mod jsonl;
 mod observer;
+mod tensorboard;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +17,10 @@ use rekindle_tasks::{Prefetch, TaskSampler};
 use crate::{Error, EvalConfig, MetaLearner, Result, Runner, evaluate};
 
 use checkpoint::Checkpoint;
+pub use every::EveryN;
+pub use jsonl::JsonLines;
 pub use observer::{Iteration, Observer, Validation};
+pub use tensorboard::TensorBoard;
 
 /// How long, on what and how to train.
 #[derive(Clone, Debug)]

@@ -31,8 +31,8 @@ pub struct LstmConfig {
 
 /// An LSTM cell of D inputs and H units.
 ///
-/// The gates i, f, g, o lie side by side, so that a step is two products: `input.weight [M, D, 4H]`,
-/// `hidden.weight [M, H, 4H]`, and one `bias [M, 4H]`. All start in `U(−1/√H, 1/√H)`, PyTorch's default.
+/// The gates i, f, g, o lie side by side, so that a step is two products: `input.weight [M, D, 4H]` with
+/// `input.bias [M, 4H]`, and `hidden.weight [M, H, 4H]`. All start in `U(−1/√H, 1/√H)`, PyTorch's default.
 #[derive(Clone, Debug)]
 pub struct Lstm {
     input: Linear,
@@ -61,9 +61,9 @@ impl Lstm {
         }
         let LstmConfig { inputs, units, .. } = config;
         Ok(Self {
-            input: Linear::new(&join(name, "input"), inputs, 4 * units, uniform(units), None)?,
+            input: Linear::new(&join(name, "input"), inputs, 4 * units, uniform(units), Some(uniform(units)))?,
             hidden: Linear::new(&join(name, "hidden"), units, 4 * units, uniform(units), None)?,
-            bias: join(name, "bias"),
+            bias: join(name, "input.bias"),
             config,
         })
     }
@@ -79,7 +79,7 @@ impl Lstm {
     /// # Errors
     /// If the shapes do not fit, or if a parameter is missing.
     pub fn step(&self, params: &Params, x: &Tensor, state: &LstmState) -> Result<LstmState> {
-        self.update(params, &self.from_input(params, x)?, state)
+        self.update(params, &self.input.forward(params, x)?, state)
     }
 
     /// All outputs `[T, M, B, H]` of a sequence `xs [T, M, B, D]`, and the state after it.
@@ -89,7 +89,7 @@ impl Lstm {
     /// # Errors
     /// If the shapes do not fit, if there is no step, or if a parameter is missing.
     pub fn sequence(&self, params: &Params, xs: &Tensor, state: &LstmState) -> Result<(Tensor, LstmState)> {
-        let inputs = self.from_input(params, &tasks_first(xs, self.config.inputs)?)?; // [M, T, B, 4H]
+        let inputs = self.input.forward(params, &tasks_first(xs, self.input.inputs())?)?; // [M, T, B, 4H]
         let mut state = state.clone();
         let mut outputs = Vec::with_capacity(xs.dim(0)?);
         for gates in split_time(&inputs)? {
@@ -97,16 +97,6 @@ impl Lstm {
             outputs.push(state.h.clone());
         }
         Ok((Tensor::stack(&outputs.iter().collect::<Vec<_>>(), 0)?, state))
-    }
-
-    /// `[M, …, D]` to `x W + b [M, …, 4H]`.
-    fn from_input(&self, params: &Params, x: &Tensor) -> Result<Tensor> {
-        let product = self.input.forward(params, x)?;
-        let bias = params.get(&self.bias)?;
-        let mut dims = vec![1; product.rank()];
-        dims[0] = bias.dim(0)?;
-        dims[product.rank() - 1] = 4 * self.config.units;
-        Ok(product.add(&bias.reshape(dims)?)?)
     }
 
     /// The step after the inputs' product `[M, B, 4H]`.
@@ -125,13 +115,13 @@ impl Lstm {
 
 impl Layer for Lstm {
     fn draw(&self, builder: &mut Builder<'_>) -> Result<()> {
-        self.input.draw(builder)?;
-        self.hidden.draw(builder)?;
+        self.input.draw_weight(builder)?;
         let units = self.config.units;
         let dims = [4 * units];
         let mut bias = uniform(units).draw(builder.rng(), &dims, Fans::of(&dims))?;
         bias[units..2 * units].iter_mut().for_each(|b| *b += self.config.forget_bias);
-        builder.push(&self.bias, &dims, bias)
+        builder.push(&self.bias, &dims, bias)?;
+        self.hidden.draw(builder)
     }
 }
 

@@ -25,7 +25,10 @@ pub(super) fn updates_fit_the_parameters(transform: &dyn Transform, problem: &Pr
             return Err(broken(RULE, format!("`{name}` is {:?} for parameters of {dtype:?}", leaf.dtype())));
         }
         if state.step() != 0 || next.step() != 1 {
-            return Err(broken(RULE, format!("the step goes from {} to {}, not from 0 to 1", state.step(), next.step())));
+            return Err(broken(
+                RULE,
+                format!("the step goes from {} to {}, not from 0 to 1", state.step(), next.step()),
+            ));
         }
     }
     Ok(())

@@ -17,8 +17,8 @@ pub(super) struct Drawing {
 /// Straight segments per span of a curve: enough that none is longer than about two pixels at 28 × 28.
 const SEGMENTS_PER_SPAN: usize = 5;
 
-/// Draws `strokes` on a sheet of `size` × `size` pixels: each control point misses its place a little, each stroke too, and the
-/// whole is turned, slanted, stretched and shifted.
+/// Draws `strokes` on a sheet of `size` × `size` pixels: each control point misses its place a little, each stroke
+/// too, and the whole is turned, slanted, stretched and shifted.
 pub(super) fn perform(strokes: &[Stroke], size: f32, rng: &mut ChaCha8Rng) -> Drawing {
     let affine = Affine::draw(size, rng);
     let lines = strokes.iter().map(|stroke| {

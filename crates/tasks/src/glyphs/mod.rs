@@ -1,9 +1,10 @@
 //! Glyphs: an endless alphabet of handwritten-like characters that needs no download.
 //!
-//! A class number seeds a *stroke program* (`program`); every drawing of the class performs that program with a different hand
-//! (`hand`) and pen (`raster`). The idea of characters as programs of strokes that start on one another and share parts is that of
-//! Lake, Salakhutdinov & Tenenbaum, *Human-level concept learning through probabilistic program induction*, 2015; the grammar and
-//! its figures here are our own, tuned so that nearest neighbours in pixels are about as often right as on Omniglot.
+//! A class number seeds a *stroke program* (`program`); every drawing of the class performs that program with a
+//! different hand (`hand`) and pen (`raster`). The idea of characters as programs of strokes that start on one
+//! another and share parts is that of Lake, Salakhutdinov & Tenenbaum, *Human-level concept learning through
+//! probabilistic program induction*, 2015; the grammar and its figures here are our own, tuned so that nearest
+//! neighbours in pixels are about as often right as on Omniglot.
 
 mod hand;
 mod program;
@@ -16,11 +17,12 @@ use rand_chacha::ChaCha8Rng;
 use crate::dataset::check_example;
 use crate::{ClassDataset, Result};
 
-/// A data set of glyphs, `[size, size, 1]` each, ink 1 on paper 0. Nothing is stored: an example is drawn when it is asked for.
+/// A data set of glyphs, `[size, size, 1]` each, ink 1 on paper 0. Nothing is stored: an example is drawn when it is
+/// asked for.
 ///
-/// Pixels depend on (seed, class, example) alone, and on no platform's arithmetic: the same everywhere, bit for bit. Drawing takes
-/// some ten microseconds; [`InMemory::copy_of`](crate::InMemory::copy_of) makes a copy that reads faster still. Defaults: the
-/// numbers of Omniglot, 1623 classes of 20 drawings at 28 × 28.
+/// Pixels depend on (seed, class, example) alone, and on no platform's arithmetic: the same everywhere, bit for bit.
+/// Drawing takes some ten microseconds; [`InMemory::copy_of`](crate::InMemory::copy_of) makes a copy that reads
+/// faster still. Defaults: the numbers of Omniglot, 1623 classes of 20 drawings at 28 × 28.
 ///
 /// ```
 /// use rekindle_tasks::{FewShot, FewShotSampler, Glyphs, TaskSampler, batch_rng};

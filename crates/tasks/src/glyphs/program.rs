@@ -1,8 +1,9 @@
 //! Stroke programs: what all drawings of a class have in common.
 //!
 //! ```text
-//! program = 1–4 strokes;  stroke = straight | arc | wave | corner | loop, or an earlier stroke again, turned or mirrored
-//! place   = begin on, or cross, a point of an earlier stroke | anywhere near
+//! program = 1–4 strokes
+//! stroke  = straight | arc | wave | corner | loop | an earlier stroke again, turned or mirrored
+//! place   = begin on, or cross, a point of an earlier stroke | near one
 //! ```
 
 use std::f32::consts::{FRAC_PI_4, PI};
@@ -30,7 +31,7 @@ pub(super) fn compose(rng: &mut ChaCha8Rng) -> Vec<Stroke> {
     let mut strokes: Vec<Stroke> = Vec::with_capacity(n_strokes);
     for _ in 0..n_strokes {
         let reuse = !strokes.is_empty() && chance(rng, 0.25);
-        // A straight line alone would be the same character in every class that has it.
+        // Straight lines alone differ in slope, and the hand's rotation hides that.
         let mut stroke = if reuse { vary(rng, &strokes) } else { invent(rng, n_strokes > 1) };
         place(rng, &mut stroke, &strokes);
         strokes.push(stroke);
@@ -39,22 +40,27 @@ pub(super) fn compose(rng: &mut ChaCha8Rng) -> Vec<Stroke> {
     strokes
 }
 
-/// A new stroke that starts at the origin; only `straight` ones where that is allowed.
+/// A new stroke that starts at the origin, a straight one only where that is allowed.
 fn invent(rng: &mut ChaCha8Rng, may_be_straight: bool) -> Stroke {
     let side = if chance(rng, 0.5) { 1.0 } else { -1.0 };
     // People favour upright, level and slanted starts.
     let heading = FRAC_PI_4 * rng.random_range(0..8u8) as f32 + jitter(rng, 0.12);
     match weighted(rng, &[0.28, 0.28, 0.14, 0.2, 0.1]) {
+        // Straight.
         0 if may_be_straight => walk(heading, uniform(rng, 0.5, 1.1), &[], false),
+        // An arc, of 90° to 290°.
         1 => {
             let turn = side * uniform(rng, 0.5 * PI, 1.6 * PI) / 3.0;
             walk(heading, uniform(rng, 0.3, 0.5), &[turn; 3], true)
         }
+        // A wave, which bends one way and back.
         2 => {
             let (bend, back) = (side * uniform(rng, 0.9, 1.6), -side * uniform(rng, 0.9, 1.6));
             walk(heading, uniform(rng, 0.28, 0.42), &[bend, back, back], true)
         }
+        // A loop: six sides of a hexagon and one more, in curves.
         4 => walk(heading, uniform(rng, 0.18, 0.34), &[side * PI / 3.0; 6], true),
+        // One or two corners.
         _ => {
             let (first, again) = (side * uniform(rng, 0.3 * PI, 0.75 * PI), side * uniform(rng, 0.3 * PI, 0.75 * PI));
             let turns = [first, if chance(rng, 0.5) { again } else { -again }];

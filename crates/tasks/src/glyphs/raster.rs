@@ -3,8 +3,8 @@
 use super::hand::Drawing;
 use super::program::Point;
 
-/// Writes the drawing into `out`, `[size, size]` row-major: 1 where the pen covers a pixel's centre, 0 where its edge is more than
-/// half a pixel away, and the share in between.
+/// Writes the drawing into `out`, `[size, size]` row-major: 1 where the pen covers a pixel's centre, 0 where its edge
+/// is more than half a pixel away, and the share in between.
 pub(super) fn ink(drawing: &Drawing, size: usize, out: &mut [f32]) {
     out.fill(0.0);
     for line in &drawing.lines {
@@ -14,7 +14,8 @@ pub(super) fn ink(drawing: &Drawing, size: usize, out: &mut [f32]) {
     }
 }
 
-/// One segment with round ends. Ink does not add up where segments meet: a pixel keeps the most that one of them gives it.
+/// One segment with round ends. Ink does not add up where segments meet: a pixel keeps the most that one of them
+/// gives it.
 fn segment(from: Point, to: Point, radius: f32, size: usize, out: &mut [f32]) {
     let reach = radius + 0.5;
     let along = [to[0] - from[0], to[1] - from[1]];

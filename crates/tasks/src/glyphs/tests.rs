@@ -60,8 +60,8 @@ fn drawings_depend_on_seed_class_and_example_alone() {
     }
 }
 
-/// The promise that every machine draws the same: the bits of 200 drawings, hashed, against the value recorded when the generator
-/// was written. A change of this value changes every result that was obtained on glyphs.
+/// The promise that every machine draws the same: the bits of 200 drawings, hashed, against the value recorded when
+/// the generator was written. A change of this value changes every result that was obtained on glyphs.
 #[test]
 fn bits_of_the_default_alphabet() {
     let glyphs = Glyphs::default();

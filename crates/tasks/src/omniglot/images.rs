@@ -14,7 +14,8 @@ use crate::{Error, Result, decode};
 
 const PARTS: [(&str, Part); 2] = [("images_background", Part::Background), ("images_evaluation", Part::Evaluation)];
 
-/// Drawings as they are found: by character, then by file name. The maps give the documented order whatever the source's own.
+/// Drawings as they are found: by character, then by file name. The maps give the documented order whatever the
+/// source's own.
 type Found = BTreeMap<Character, BTreeMap<String, Vec<u8>>>;
 
 pub(super) fn read(path: &Path) -> Result<Omniglot> {
@@ -59,13 +60,13 @@ fn read_folder(root: &Path, split: Part, found: &mut Found) -> Result<()> {
 
 fn read_zip(path: &Path, found: &mut Found) -> Result<()> {
     let file = BufReader::new(File::open(path).map_err(Error::io(path))?);
-    let mut archive = ZipArchive::new(file).map_err(|e| Error::format(path, e))?;
+    let mut archive = ZipArchive::new(file).map_err(|e| Error::format(path, &e))?;
     for index in 0..archive.len() {
-        let mut entry = archive.by_index(index).map_err(|e| Error::format(path, e))?;
-        let name = entry.name().map_err(|e| Error::format(path, e))?.into_owned();
+        let mut entry = archive.by_index(index).map_err(|e| Error::format(path, &e))?;
+        let name = entry.name().map_err(|e| Error::format(path, &e))?.into_owned();
         let Some((character, drawing)) = parse(&name) else { continue };
         let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).map_err(|e| Error::format(path, format!("{name}: {e}")))?;
+        entry.read_to_end(&mut bytes).map_err(|e| Error::format(path, &format!("{name}: {e}")))?;
         found.entry(character).or_default().insert(drawing, shrink(&bytes, &path.join(&name))?);
     }
     Ok(())

@@ -11,13 +11,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClassDataset, InMemory, Result};
+use crate::{ClassDataset, Error, InMemory, Result};
 
 /// Omniglot in memory, `[28, 28, 1]` an image, ink 1 on paper 0.
 ///
-/// Classes are called `Alphabet/character01`. The background set comes first, then the evaluation set; within them alphabets,
-/// characters and drawings are in the order of their names, whatever the source. The 105 × 105 originals are brought to 28 × 28 by
-/// exact area average. (MAML resized with a Lanczos filter, which differs a little at the edges of strokes.)
+/// Classes are called `Alphabet/character01`. The background set comes first, then the evaluation set; within them
+/// alphabets, characters and drawings are in the order of their names, whatever the source. The 105 × 105 originals
+/// are brought to 28 × 28 by exact area average. (MAML resized with a Lanczos filter, which differs a little at the
+/// edges of strokes.)
 #[derive(Clone, Debug)]
 pub struct Omniglot {
     images: InMemory,
@@ -28,14 +29,15 @@ impl Omniglot {
     /// Height and width of the images.
     pub const SIZE: usize = 28;
 
-    /// Reads Omniglot from a packed file or from a folder: one that holds a packed file, or the official `images_background` and
-    /// `images_evaluation`, unpacked or as zip files (those need the feature `images`).
+    /// Reads Omniglot from a packed file or from a folder: one that holds a packed file, or the official
+    /// `images_background` and `images_evaluation`, unpacked or as zip files (those need the feature `images`).
     ///
     /// # Errors
-    /// [`Error::NoClasses`](crate::Error::NoClasses) when `path` holds none of these, [`Error::Format`](crate::Error::Format) for a damaged file, [`Error::Image`](crate::Error::Image) for a damaged
-    /// drawing, [`Error::Io`](crate::Error::Io) when reading fails.
+    /// [`Error::NoClasses`] when `path` holds none of these, [`Error::Format`] for a damaged file, [`Error::Image`]
+    /// for a damaged drawing, [`Error::Io`] when reading fails.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        std::fs::metadata(path).map_err(Error::io(path))?;
         if path.is_file() && path.extension().is_none_or(|extension| extension != "zip") {
             return Self::from_packed(path);
         }
@@ -44,36 +46,38 @@ impl Omniglot {
             #[cfg(feature = "images")]
             None => Self::from_images(path),
             #[cfg(not(feature = "images"))]
-            None => Err(crate::Error::NoClasses { path: path.to_path_buf() }),
+            None => Err(Error::NoClasses { path: path.to_path_buf() }),
         }
     }
 
-    /// Reads a packed file: safetensors, plain or gzipped (`.gz`), with `images` u8 `[classes, drawings, 28, 28]` or `bits` u8
-    /// `[classes, drawings, 98]` (one bit a pixel, most significant first). The class list stands in the header's metadata under
-    /// `classes`, or beside the file in `omniglot_classes.json`.
+    /// Reads a packed file: safetensors, plain or gzipped (`.gz`), with `images` u8 `[classes, drawings, 28, 28]` or
+    /// `bits` u8 `[classes, drawings, 98]` (one bit a pixel, most significant first). The class list stands in the
+    /// header's metadata under `classes`, or beside the file in `omniglot_classes.json`.
     ///
     /// # Errors
-    /// [`Error::Format`](crate::Error::Format) for a truncated file, wrong shapes or a class list of another length; [`Error::Io`](crate::Error::Io) when reading fails.
+    /// [`Error::Format`] for a truncated file, wrong shapes or a class list of another length; [`Error::Io`] when
+    /// reading fails.
     pub fn from_packed(file: impl AsRef<Path>) -> Result<Self> {
         packed::read(file.as_ref())
     }
 
-    /// Writes a packed file, gzipped if its name ends in `.gz`, for [`from_packed`](Self::from_packed) to read in a moment.
+    /// Writes a packed file, gzipped if its name ends in `.gz`, for [`from_packed`](Self::from_packed) to read in a
+    /// moment.
     ///
     /// The file appears whole or not at all: it is written under another name and then renamed.
     ///
     /// # Errors
-    /// [`Error::Format`](crate::Error::Format) when classes differ in their number of drawings, [`Error::Io`](crate::Error::Io) when writing fails.
+    /// [`Error::Format`] when classes differ in their number of drawings, [`Error::Io`] when writing fails.
     pub fn pack(&self, file: impl AsRef<Path>) -> Result<()> {
         packed::write(self, file.as_ref())
     }
 
-    /// Reads the official drawings: a folder that holds `images_background` and `images_evaluation` (either may be absent), each
-    /// as a folder or as a `.zip`; or one such zip file.
+    /// Reads the official drawings: a folder that holds `images_background` and `images_evaluation` (either may be
+    /// absent), each as a folder or as a `.zip`; or one such zip file.
     ///
     /// # Errors
-    /// [`Error::NoClasses`](crate::Error::NoClasses) when neither is there, [`Error::Image`](crate::Error::Image) for a drawing that does not decode, [`Error::Format`](crate::Error::Format) for a
-    /// damaged archive, [`Error::Io`](crate::Error::Io) when reading fails.
+    /// [`Error::NoClasses`] when neither is there, [`Error::Image`] for a drawing that does not decode,
+    /// [`Error::Format`] for a damaged archive, [`Error::Io`] when reading fails.
     #[cfg(feature = "images")]
     pub fn from_images(path: impl AsRef<Path>) -> Result<Self> {
         images::read(path.as_ref())

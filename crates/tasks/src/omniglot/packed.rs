@@ -25,22 +25,22 @@ const PIXELS: usize = Omniglot::SIZE * Omniglot::SIZE;
 
 pub(super) fn read(file: &Path) -> Result<Omniglot> {
     let bytes = read_bytes(file)?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| Error::format(file, e))?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| Error::format(file, e))?;
-    let (n_classes, pixels) = decode(&tensors).map_err(|reason| Error::format(file, reason))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| Error::format(file, &e))?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| Error::format(file, &e))?;
+    let (n_classes, pixels) = decode(&tensors).map_err(|reason| Error::format(file, &reason))?;
     let embedded = header.metadata().as_ref().and_then(|metadata| metadata.get("classes"));
     let characters = match embedded {
-        Some(json) => serde_json::from_str(json).map_err(|e| Error::format(file, e))?,
+        Some(json) => serde_json::from_str(json).map_err(|e| Error::format(file, &e))?,
         None => read_class_list(&file.with_file_name(CLASS_LIST))?,
     };
     if characters.len() != n_classes {
         return Err(Error::format(
             file,
-            format!("it holds {n_classes} classes, but its class list {}", characters.len()),
+            &format!("it holds {n_classes} classes, but its class list {}", characters.len()),
         ));
     }
     if !characters.is_sorted_by_key(|character| character.split == Part::Evaluation) {
-        return Err(Error::format(file, "its class list mixes background and evaluation characters"));
+        return Err(Error::format(file, &"its class list mixes background and evaluation characters"));
     }
     let per_class = pixels.len().checked_div(n_classes).unwrap_or(0).max(1);
     Omniglot::assemble(characters.into_iter().zip(pixels.chunks(per_class).map(<[u8]>::to_vec)))
@@ -50,7 +50,7 @@ fn read_bytes(file: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut source = File::open(file).map_err(Error::io(file))?;
     if file.extension().is_some_and(|extension| extension == "gz") {
-        GzDecoder::new(source).read_to_end(&mut bytes).map_err(|e| Error::format(file, e))?;
+        GzDecoder::new(source).read_to_end(&mut bytes).map_err(|e| Error::format(file, &e))?;
     } else {
         source.read_to_end(&mut bytes).map_err(Error::io(file))?;
     }
@@ -79,7 +79,7 @@ fn read_class_list(file: &Path) -> Result<Vec<Character>> {
         classes: Vec<Character>,
     }
     let text = std::fs::read(file).map_err(Error::io(file))?;
-    serde_json::from_slice::<List>(&text).map(|list| list.classes).map_err(|e| Error::format(file, e))
+    serde_json::from_slice::<List>(&text).map(|list| list.classes).map_err(|e| Error::format(file, &e))
 }
 
 pub(super) fn write(data: &Omniglot, file: &Path) -> Result<()> {
@@ -88,22 +88,26 @@ pub(super) fn write(data: &Omniglot, file: &Path) -> Result<()> {
         let (name, n) = (data.class_name(class), data.n_examples(class));
         return Err(Error::format(
             file,
-            format!("a packed file needs {n_drawings} drawings of each class, but \"{name}\" has {n}"),
+            &format!("a packed file needs {n_drawings} drawings of each class, but \"{name}\" has {n}"),
         ));
     }
     let shape = vec![data.n_classes(), n_drawings, Omniglot::SIZE, Omniglot::SIZE];
     let pixels = data.images.all_bytes().expect("Omniglot::assemble stores bytes");
-    let view = TensorView::new(Dtype::U8, shape, pixels).map_err(|e| Error::format(file, e))?;
-    let classes = serde_json::to_string(&data.characters()).map_err(|e| Error::format(file, e))?;
+    let view = TensorView::new(Dtype::U8, shape, pixels).map_err(|e| Error::format(file, &e))?;
+    let classes = serde_json::to_string(&data.characters()).map_err(|e| Error::format(file, &e))?;
     let metadata = HashMap::from([("classes".to_owned(), classes)]);
-    let bytes = safetensors::serialize([("images", view)], Some(metadata)).map_err(|e| Error::format(file, e))?;
+    let bytes = safetensors::serialize([("images", view)], Some(metadata)).map_err(|e| Error::format(file, &e))?;
     write_whole(file, &bytes).map_err(Error::io(file))
 }
 
 /// Writes beside `file` under a temporary name, flushes to disk, then renames.
 fn write_whole(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut target = tempfile::NamedTempFile::new_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are for their owner alone by default; this one stays, so it gets what the user's umask allows.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut target = builder.tempfile_in(folder)?;
     if file.extension().is_some_and(|extension| extension == "gz") {
         let mut encoder = GzEncoder::new(&mut target, Compression::default());
         encoder.write_all(bytes)?;

@@ -8,6 +8,7 @@ use rekindle_tasks::{ClassDataset, FewShot, FewShotSampler, TaskSampler, batch_r
 pub(crate) type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 /// Where the real data sets are, if they are anywhere.
+#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 pub(crate) fn real_data(test: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("REKINDLE_DATA").map(PathBuf::from);
     if folder.is_none() {
@@ -22,7 +23,8 @@ pub(crate) fn image(data: &dyn ClassDataset, class: usize, example: usize) -> Ve
     out
 }
 
-/// Share of queries whose nearest support image, by the cosine of the pixels, is of their class; `n_tasks` 1-shot episodes.
+/// Share of queries whose nearest support image, by the cosine of the pixels, is of their class; `n_tasks` 1-shot
+/// episodes.
 pub(crate) fn nearest_neighbour_accuracy<D: ClassDataset>(data: D, ways: usize, n_tasks: usize) -> Result<f64> {
     let sampler = FewShotSampler::new(data, FewShot { ways, ..FewShot::default() })?;
     let tasks = sampler.sample(&mut batch_rng(0, 0), n_tasks)?;

@@ -48,11 +48,13 @@ proptest! {
 
     #[test]
     fn every_episode_is_well_formed(
-        ways in 1..8usize, shots in 1..4usize, queries in 1..4usize, spare in 0..3usize, rotate: bool, seed: u64, n_tasks in 1..4usize,
+        ways in 1..8usize, shots in 1..4usize, queries in 1..4usize, spare in 0..3usize,
+        rotate: bool, seed: u64, n_tasks in 1..4usize,
     ) {
         let config = FewShot { ways, shots, queries, rotate };
         let data = labelled_images(ways + spare, shots + queries + spare);
-        let tasks = FewShotSampler::new(data, config.clone()).unwrap().sample(&mut batch_rng(seed, 0), n_tasks).unwrap();
+        let sampler = FewShotSampler::new(data, config.clone()).unwrap();
+        let tasks = sampler.sample(&mut batch_rng(seed, 0), n_tasks).unwrap();
         tasks.validate().unwrap();
         prop_assert_eq!(tasks.support.x.dims(), &[n_tasks, ways * shots, 2, 2, 1]);
         prop_assert_eq!(tasks.query.x.dims(), &[n_tasks, ways * queries, 2, 2, 1]);
@@ -77,7 +79,8 @@ fn labels_are_assigned_at_random() {
     assert!(counts.iter().flatten().all(|n| (n - 500.0).abs() < 6.0 * standard_error), "{counts:?}");
 }
 
-/// With `rotate`, a class is turned alike in support and query, each of the four ways equally often (six standard errors).
+/// With `rotate`, a class is turned alike in support and query, each of the four ways equally often (six standard
+/// errors).
 #[test]
 fn rotations_are_drawn_per_class_and_episode() -> Result<()> {
     let tasks = sample(FewShot { ways: 5, shots: 2, queries: 2, rotate: true }, 1000);

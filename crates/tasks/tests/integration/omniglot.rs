@@ -135,6 +135,7 @@ fn truncated_packed_files_are_refused_at_every_length() -> Result<()> {
 fn damaged_sources_are_named() -> Result<()> {
     let root = tempfile::tempdir()?;
     assert!(matches!(Omniglot::open(root.path()), Err(Error::NoClasses { .. })));
+    assert!(matches!(Omniglot::open(root.path().join("absent")), Err(Error::Io { .. })));
     let zip = root.path().join("images_background.zip");
     fs::write(&zip, "no archive")?;
     assert!(matches!(Omniglot::open(root.path()), Err(Error::Format { path, .. }) if path == zip));
@@ -166,7 +167,8 @@ fn packed_tensors_of_another_shape_are_refused() -> Result<()> {
     Ok(())
 }
 
-/// The published counts, and nearest neighbours in pixels as measured by another program on the same classes (0.49 and 0.29).
+/// The published counts, and nearest neighbours in pixels as measured by another program on the same classes (0.49
+/// and 0.29).
 #[test]
 fn real_omniglot_is_complete() -> Result<()> {
     let Some(root) = real_data("real_omniglot_is_complete") else { return Ok(()) };
@@ -188,7 +190,8 @@ fn real_omniglot_is_complete() -> Result<()> {
     Ok(())
 }
 
-/// The first two characters written as PNG at 105 × 105 and read back equal the 28 × 28 images that another program made.
+/// The first two characters written as PNG at 105 × 105 and read back equal the 28 × 28 images that another program
+/// made.
 #[test]
 fn real_drawings_shrink_to_the_packed_pixels() -> Result<()> {
     let Some(root) = real_data("real_drawings_shrink_to_the_packed_pixels") else { return Ok(()) };

@@ -1,0 +1,15 @@
+//! Every model and layer of the crate, against oracles that share no code with it.
+
+mod common;
+
+// Whole models.
+mod conv4;
+mod mlp;
+
+// Layers.
+mod attention;
+mod norm;
+mod recurrent;
+
+// Where their weights start.
+mod init;
