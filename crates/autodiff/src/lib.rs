@@ -2,6 +2,7 @@
 
 mod check;
 mod error;
+mod foreign;
 mod grad;
 mod kernel;
 mod ops;
@@ -13,6 +14,7 @@ mod tensor;
 
 pub use check::{Check, check_gradients};
 pub use error::{Error, Result};
+pub use foreign::{ForeignParams, foreign};
 pub use grad::{Order, grad, hvp, jvp, partial_vjp, value_and_grad, vjp};
 pub use kernel::{AdamStep, ComposedScope, adam};
 pub use ops::{ConvGeometry, FusedGrads, NormStats, Transpose};

@@ -25,17 +25,17 @@ pub enum Error {
         /// What was expected and found.
         message: String,
     },
-    /// The loss or a gradient became NaN or infinite.
+    /// The loss, a parameter or a validation score became NaN or infinite.
     #[error(
         "the {what} became {value} at iteration {iteration}; training stopped, and {kept}. Try a lower learning rate, or \
          clip the gradients (rekindle_optim::ClipByGlobalNorm)"
     )]
     NotFinite {
-        /// `loss` or `gradient`.
+        /// `loss`, `parameters` or `validation score`.
         what: &'static str,
         /// The value.
         value: f64,
-        /// The iteration that it happened in, counted from 0.
+        /// Iterations that were over when it happened.
         iteration: u64,
         /// Where the last good state is.
         kept: String,

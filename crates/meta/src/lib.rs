@@ -2,6 +2,7 @@
 
 mod anil;
 mod bilevel;
+pub mod conformance;
 mod error;
 mod evaluate;
 mod inner;

@@ -1,1 +1,11 @@
-//! Placeholder.
+#![doc = include_str!("../../../README.md")]
+
+pub use rekindle_autodiff as autodiff;
+#[cfg(feature = "meta")]
+pub use rekindle_meta as meta;
+#[cfg(feature = "nn")]
+pub use rekindle_nn as nn;
+#[cfg(feature = "optim")]
+pub use rekindle_optim as optim;
+#[cfg(feature = "tasks")]
+pub use rekindle_tasks as tasks;

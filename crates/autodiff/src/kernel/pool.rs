@@ -27,7 +27,7 @@ fn direct<T: Real>(x: &Value, g: ConvGeometry) -> Result<(Value, Value)> {
             }
             for ((best, winner), &v) in best.iter_mut().zip(winner).zip(values) {
                 // The first of equal elements wins; a NaN wins over everything, so that it shows.
-                let wins = v > *best || v != v;
+                let wins = v > *best || v.is_nan();
                 *best = if wins { v } else { *best };
                 *winner = if wins { tap } else { *winner };
             }
@@ -79,10 +79,8 @@ fn for_tiles(g: ConvGeometry, c: usize, images: usize, mut f: impl FnMut(u8, usi
     let mut to = 0;
     for image in 0..images {
         for (oy, ox) in (0..oh).flat_map(|oy| (0..ow).map(move |ox| (oy, ox))) {
-            let mut tap = 0;
-            for (ky, kx) in (0..k).flat_map(|ky| (0..k).map(move |kx| (ky, kx))) {
+            for (tap, (ky, kx)) in (0u8..).zip((0..k).flat_map(|ky| (0..k).map(move |kx| (ky, kx)))) {
                 f(tap, ((image * h + oy * k + ky) * w + ox * k + kx) * c, to);
-                tap += 1;
             }
             to += c;
         }

@@ -33,7 +33,7 @@ fn batched<T: Real>(a: &Value, ta: bool, b: &Value, tb: bool) -> Result<Value> {
     let shape = [lead, &[i, j]].concat();
     let mut out = Vec::with_capacity(batch * i * j);
     if i > 0 && j > 0 && left.cols > 0 {
-        if let Some(folded) = fold_rows(left, a_layout, b_layout, batch, ta) {
+        if let Some(folded) = fold_rows(&left, a_layout, b_layout, batch, ta) {
             gemm_extend(folded, right, &mut out);
         } else {
             for (a_start, b_start) in starts(a_layout).zip(starts(b_layout)) {
@@ -47,9 +47,9 @@ fn batched<T: Real>(a: &Value, ta: bool, b: &Value, tb: bool) -> Result<Value> {
 }
 
 /// One tall matrix, where the right side repeats one matrix and the rows of the left side follow each other.
-fn fold_rows<'a, T>(left: Matrix<'a, T>, a: &Layout, b: &Layout, batch: usize, ta: bool) -> Option<Matrix<'a, T>> {
+fn fold_rows<'a, T>(left: &Matrix<'a, T>, a: &Layout, b: &Layout, batch: usize, ta: bool) -> Option<Matrix<'a, T>> {
     let repeats = b.dims().iter().zip(b.stride()).rev().skip(2).all(|(&d, &s)| d == 1 || s == 0);
-    (repeats && !ta && a.is_contiguous()).then(|| Matrix { rows: left.rows * batch, ..left })
+    (repeats && !ta && a.is_contiguous()).then(|| Matrix { rows: left.rows * batch, ..*left })
 }
 
 /// The last two axes of a layout as a matrix, at the layout's first element.
@@ -108,7 +108,7 @@ fn affine<T: Real>(x: &Value, w: &Value, b: &Value) -> Result<Value> {
     if out.is_empty() || d == 0 {
         return tensor(out, (m, rows, o));
     }
-    if let Some(folded) = fold_rows(left, x_layout, w_layout, m, false) {
+    if let Some(folded) = fold_rows(&left, x_layout, w_layout, m, false) {
         gemm(folded, right, &mut out, true);
     } else {
         for ((x_start, w_start), out) in starts(x_layout).zip(starts(w_layout)).zip(out.chunks_exact_mut(rows * o)) {

@@ -12,6 +12,8 @@ pub(crate) trait Real: WithDType + Copy + Send + Sync {
     const ONE: Self;
     /// Square root.
     fn root(self) -> Self;
+    /// Whether it is not a number.
+    fn is_nan(self) -> bool;
 }
 
 impl Real for f32 {
@@ -21,6 +23,10 @@ impl Real for f32 {
     fn root(self) -> Self {
         self.sqrt()
     }
+    #[inline(always)]
+    fn is_nan(self) -> bool {
+        f32::is_nan(self)
+    }
 }
 
 impl Real for f64 {
@@ -29,6 +35,10 @@ impl Real for f64 {
     #[inline(always)]
     fn root(self) -> Self {
         self.sqrt()
+    }
+    #[inline(always)]
+    fn is_nan(self) -> bool {
+        f64::is_nan(self)
     }
 }
 

@@ -135,15 +135,15 @@ impl Tensor {
         Ok(Self::unary(y, self, move |up| up.grad().mask_positive(&mask)))
     }
 
-    /// `x` where positive, `slope·x` elsewhere.
+    /// `x` where positive, `slope·x` elsewhere; at zero the derivative is `slope`.
     pub fn leaky_relu(&self, slope: f64) -> Result<Self> {
-        self.relu()?.sub(&self.neg()?.relu()?.scale(slope)?)
+        self.relu()?.add(&self.clamp(f64::NEG_INFINITY, 0.0)?.scale(slope)?)
     }
 
-    /// `x` where positive, `α(eˣ − 1)` elsewhere.
+    /// `x` where positive, `α(eˣ − 1)` elsewhere; at zero the derivative is `α`, so that `α = 1` is smooth.
     pub fn elu(&self, alpha: f64) -> Result<Self> {
         // The exponential sees no positive argument, so the branch that is not taken cannot overflow.
-        let negative = self.neg()?.relu()?.neg()?;
+        let negative = self.clamp(f64::NEG_INFINITY, 0.0)?;
         self.relu()?.add(&negative.exp()?.affine(alpha, -alpha)?)
     }
 

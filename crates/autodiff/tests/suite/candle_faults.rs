@@ -144,13 +144,16 @@ fn softmax_and_layer_norm_have_gradients_that_are_not_zero() -> Result<()> {
     Ok(())
 }
 
-/// The conventions that PyTorch has: `relu'(0) = 0`, `|·|'(0) = 0`, slope 1 on the bounds of a clamp.
+/// The conventions that PyTorch has: `relu'(0) = 0`, `|·|'(0) = 0`, slope 1 on the bounds of a clamp, and at zero the
+/// slope of the left side for leaky relu and elu.
 #[test]
 fn slopes_at_kinks() -> Result<()> {
     on_both(|mode| {
         let zero = Tensor::from_vec(vec![-0.0f64, 0.0, 1.0, -1.0], 4)?;
         assert_eq!(gradient_of_sum(&zero, Tensor::relu)?, [0., 0., 1., 0.], "{mode}");
         assert_eq!(gradient_of_sum(&zero, Tensor::abs)?, [0., 0., 1., -1.], "{mode}");
+        assert_eq!(gradient_of_sum(&zero, |x| x.leaky_relu(0.1))?, [0.1, 0.1, 1., 0.1], "{mode}");
+        assert_eq!(gradient_of_sum(&zero, |x| x.elu(0.7))?[..3], [0.7, 0.7, 1.], "{mode}");
         assert_eq!(gradient_of_sum(&zero, |x| x.clamp(0.0, 1.0))?, [1., 1., 1., 0.], "{mode}");
         Ok(())
     })

@@ -268,7 +268,9 @@ fn the_checker_refuses_what_it_cannot_check() -> Result<()> {
     }
     // A gradient of another shape than its input, and a NaN.
     let broad = |x: &[Tensor]| {
-        Ok(Tensor::custom(x[0].value().broadcast_as((3, 2))?, &[&x[0]], |up| Ok([Some(up.grad().clone())].into_iter().collect())))
+        Ok(Tensor::custom(x[0].value().broadcast_as((3, 2))?, &[&x[0]], |up| {
+            Ok([Some(up.grad().clone())].into_iter().collect())
+        }))
     };
     assert!(matches!(check_gradients(broad, std::slice::from_ref(&x), order(1)), Err(Error::Shape { .. })));
     let nan = check_gradients(|x| x[0].abs()?.neg()?.sqrt(), &[x], order(1));
@@ -303,7 +305,9 @@ fn a_fused_operation_has_the_derivatives_of_its_composite() -> Result<()> {
     assert_close("value", &fused, &composite, 1e-13);
     let first = |y: &Tensor, order| vjp(&[(y, &seed)], &xs, order);
     let second = |y: &Tensor| {
-        let total = first(y, Order::Higher)?.iter().try_fold(Tensor::scalar(0f64)?, |sum, g| sum.add(&g.powf(3.0)?.sum_all()?))?;
+        let total = first(y, Order::Higher)?
+            .iter()
+            .try_fold(Tensor::scalar(0f64)?, |sum, g| sum.add(&g.powf(3.0)?.sum_all()?))?;
         grad(&total, &[&x, &gamma], Order::First)
     };
     for order in [Order::First, Order::Higher] {

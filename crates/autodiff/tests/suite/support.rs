@@ -68,7 +68,8 @@ pub(crate) fn windowed(x: &Tensor) -> Tensor {
     let mut v = x.value().clone();
     for axis in 0..x.rank() {
         let slice = v.narrow(axis, 0, 1).expect("not empty");
-        let noise = Value::full(99f64, slice.shape(), &Device::Cpu).and_then(|n| n.to_dtype(v.dtype())).expect("filled");
+        let noise =
+            Value::full(99f64, slice.shape(), &Device::Cpu).and_then(|n| n.to_dtype(v.dtype())).expect("filled");
         v = Value::cat(&[&noise, &v, &noise], axis).expect("equal sizes");
     }
     for (axis, &len) in x.dims().iter().enumerate() {

@@ -1,12 +1,33 @@
 //! The experiments, in the order of the report.
 
-mod demo;
+mod family_omniglot;
+mod maml_characters;
+mod maml_sinusoid;
+mod reptile_sinusoid;
+mod speed_maml_conv4;
+mod speed_maml_sinusoid;
+mod speed_tape;
+
+mod few_shot;
+mod meta_iterations;
+mod pooled;
+mod sine_plot;
+mod training;
 
 use crate::Experiment;
 
 /// Every experiment.
 pub fn all() -> Vec<Box<dyn Experiment>> {
-    vec![Box::new(demo::Demo)]
+    vec![
+        Box::new(maml_sinusoid::MamlSinusoid),
+        Box::new(reptile_sinusoid::ReptileSinusoid),
+        Box::new(maml_characters::MamlGlyphs),
+        Box::new(maml_characters::MamlOmniglot),
+        Box::new(family_omniglot::FamilyOmniglot),
+        Box::new(speed_tape::SpeedTape),
+        Box::new(speed_maml_sinusoid::SpeedMamlSinusoid),
+        Box::new(speed_maml_conv4::SpeedMamlConv4),
+    ]
 }
 
 #[cfg(test)]

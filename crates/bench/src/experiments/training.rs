@@ -61,8 +61,7 @@ impl Training<'_> {
             Box::new(Bar(ctx.progress(&self.name, config.iterations))),
             Box::new(EveryN::new(config.iterations.div_ceil(CURVE).max(1), JsonLines::open(&log)?)?),
         ];
-        let initial =
-            self.learner.init(&mut ChaCha8Rng::seed_from_u64(config.seed), DType::F32, ctx.device())?;
+        let initial = self.learner.init(&mut ChaCha8Rng::seed_from_u64(config.seed), DType::F32, ctx.device())?;
         let trainer = Trainer { learner: self.learner, optimiser: self.optimiser, config: &config };
         let trained = trainer.run(&initial, self.tasks, self.validation, &mut watch)?;
         Ok((trained, Curves::read(&log)?))

@@ -77,6 +77,12 @@ impl Checkpoint {
         let part = |prefix| -> Result<Params> {
             let params = all.sub_params(prefix)?.ordered_like(&fresh.params)?;
             params.check_like(&fresh.params)?;
+            for ((name, found), expected) in params.iter().zip(fresh.params.leaves()) {
+                if found.dtype() != expected.dtype() {
+                    let (found, expected) = (found.dtype(), expected.dtype());
+                    return Err(unfit(format!("`{name}` is {found:?} in it and {expected:?} here")));
+                }
+            }
             Ok(params)
         };
         let best = match header.best {

@@ -126,6 +126,11 @@ impl Trainer<'_> {
         let prefetch = Prefetch::new(train, config.seed, config.meta_batch, state.iteration, PREFETCH)?;
         let mut stop = Stop::Finished;
         while state.iteration < config.iterations {
+            // Before the step, so that a run that ended early does not go on when it is started again.
+            if config.patience.is_some_and(|patience| state.failures >= patience) {
+                stop = Stop::Early;
+                break;
+            }
             let begun = Instant::now();
             let loss = self.step(&mut state, &prefetch)?;
             state.iteration += 1;
@@ -144,10 +149,6 @@ impl Trainer<'_> {
                 stop = Stop::Interrupted;
                 break;
             }
-            if config.patience.is_some_and(|patience| state.failures >= patience) {
-                stop = Stop::Early;
-                break;
-            }
         }
         let Checkpoint { iteration, params, best, .. } = state;
         let best_params = best.as_ref().map_or(&params, |best| &best.params).clone();
@@ -159,7 +160,8 @@ impl Trainer<'_> {
         let fresh = Checkpoint::new(initial.detach(), self.optimiser.init(initial)?);
         match &self.config.checkpoint {
             Some(path) if path.exists() => Checkpoint::load(path, &fresh, &self.fingerprint()),
-            _ => Ok(fresh),
+            // Saved at once, so that a folder that cannot be written to is found out before hours have passed.
+            _ => self.save(&fresh).map(|()| fresh),
         }
     }
 
@@ -184,6 +186,9 @@ impl Trainer<'_> {
 
     fn validate(&self, state: &mut Checkpoint, sampler: &dyn TaskSampler, observer: &mut dyn Observer) -> Result<()> {
         let evaluation = evaluate(self.learner, &state.params, sampler, &self.config.validation)?;
+        if !evaluation.mean.is_finite() {
+            return Err(self.not_finite("validation score", evaluation.mean, state.iteration));
+        }
         let higher = self.learner.loss().higher_is_better();
         let better = state.best.as_ref().is_none_or(|best| {
             if higher { evaluation.mean > best.score } else { evaluation.mean < best.score }

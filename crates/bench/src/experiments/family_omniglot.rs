@@ -1,0 +1,148 @@
+//! The MAML family side by side.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use rekindle_meta::{
+    Anil, Loss, Maml, MamlConfig, MamlPlusPlus, MamlPlusPlusConfig, MetaLearner, MetaSgd, MetaSgdConfig, Reptile,
+    ReptileConfig,
+};
+use rekindle_nn::{Conv4, Conv4Config};
+use rekindle_optim::{Schedule, Sgd};
+use rekindle_tasks::FewShot;
+
+use super::few_shot::{Characters, Protocol, adam, train_and_test};
+use crate::{Context, Estimate, Experiment, Plot, Published, Table};
+
+pub(super) struct FamilyOmniglot;
+
+/// One member: how it learns, and how it is trained where that differs from MAML.
+struct Member {
+    name: &'static str,
+    title: &'static str,
+    learner: Box<dyn MetaLearner>,
+    protocol: Protocol,
+    published: Option<(f64, Option<f64>, &'static str)>,
+}
+
+impl Experiment for FamilyOmniglot {
+    fn id(&self) -> &'static str {
+        "family/omniglot"
+    }
+
+    fn title(&self) -> &'static str {
+        "The MAML family on Omniglot"
+    }
+
+    fn about(&self) -> &'static str {
+        "MAML, FOMAML, ANIL, Meta-SGD, MAML++, iMAML and Reptile on Omniglot, 5-way 1-shot: the same net, the same split, \
+         the same test tasks, each learner with its own paper's inner loop.\n\n\
+         - Meta-batch 32, Adam 1e-3 falling along a cosine; Reptile as in its paper: meta-batch 5, ten shots, plain steps \
+           from ε = 1 to 0.\n\
+         - The quick run gives each member the same few meta-iterations; the full one as many as fit a night.\n\n\
+         The published figures come from full-length runs."
+    }
+
+    fn needs_data(&self) -> bool {
+        true
+    }
+
+    fn run(&self, ctx: &mut Context) -> Result<()> {
+        let iterations = ctx.mode().pick(1_000, 20_000);
+        let mut table = Table::new(
+            "5-way 1-shot, 600 tasks",
+            ["learner", "transductive", "inductive", "training, s", "ms a meta-iteration"],
+        );
+        let mut plot = Plot::new("Accuracy on validation characters", "meta-iteration", "%");
+        for member in members(iterations)? {
+            ctx.section(member.title, |ctx| {
+                for seed in ctx.seeds() {
+                    let data = Characters::omniglot(ctx, seed)?;
+                    let (outcome, usage) =
+                        ctx.metered(|ctx| train_and_test(ctx, &*member.learner, &data, &member.protocol, seed))?;
+                    let results = [("accuracy", &outcome.transductive), ("accuracy-inductive", &outcome.inductive)];
+                    for (name, result) in results {
+                        let estimate = Estimate::new(100.0 * result.mean, 100.0 * result.ci95);
+                        ctx.seed_metric(seed, &format!("{}/{name}", member.name), estimate, "%")?;
+                    }
+                    if seed == 0 {
+                        let per_cent = |(_, e): (_, &rekindle_meta::Evaluation)| {
+                            format!("{:.2} ± {:.2}", 100.0 * e.mean, 100.0 * e.ci95)
+                        };
+                        let [transductive, inductive] = results.map(per_cent);
+                        let each = 1e3 * usage.seconds / member.protocol.iterations as f64;
+                        let seconds = format!("{:.0}", usage.seconds);
+                        table.row([member.title.into(), transductive, inductive, seconds, format!("{each:.0}")]);
+                        let points = outcome.curves.validations.iter().map(|&(i, mean, _)| (i, 100.0 * mean));
+                        plot = std::mem::replace(&mut plot, Plot::new("", "", "")).line(member.title, points);
+                    }
+                }
+                if let Some((accuracy, ci, source)) = member.published {
+                    let published = Published::new(accuracy, source);
+                    let published = match ci {
+                        Some(ci) => published.with_ci(ci),
+                        None => published,
+                    };
+                    ctx.published(&format!("{}/accuracy", member.name), published);
+                }
+                Ok(())
+            })?;
+        }
+        ctx.section("Side by side", |ctx| {
+            ctx.table(table)?;
+            ctx.plot(plot)
+        })
+    }
+}
+
+fn members(iterations: u64) -> Result<Vec<Member>> {
+    let net = || Conv4::new(Conv4Config::omniglot(), 5);
+    let maml = MamlConfig::omniglot();
+    let implicit = MamlConfig { inner_lr: 0.1, ..MamlConfig::implicit(Loss::CrossEntropy) };
+    // The paper's ε falls from 1 to 0; five tasks a step, ten shots to draw minibatches from.
+    let reptile = Protocol {
+        train: FewShot { ways: 5, shots: 10, queries: 1, rotate: true },
+        optimiser: Arc::new(Sgd::new(Schedule::Linear { start: 1.0, end: 1e-3, steps: iterations })),
+        ..Protocol::new("reptile", 5, 1, iterations, 5)
+    };
+    let multi_step = MamlPlusPlusConfig { multi_step_iterations: iterations / 10, ..MamlPlusPlusConfig::default() };
+    let member = |name, title, learner: Box<dyn MetaLearner>, published| Member {
+        name,
+        title,
+        learner,
+        protocol: Protocol { optimiser: Arc::new(adam(1e-3, iterations)), ..Protocol::new(name, 5, 1, iterations, 32) },
+        published,
+    };
+    let mut members = vec![
+        member(
+            "maml",
+            "MAML",
+            Box::new(Maml::new(net()?, maml.clone())?),
+            Some((98.7, Some(0.4), "Finn et al. 2017, Table 1")),
+        ),
+        member(
+            "fomaml",
+            "FOMAML",
+            Box::new(Maml::first_order(net()?, maml.clone())?),
+            Some((98.3, Some(0.5), "Nichol et al. 2018, Table 2")),
+        ),
+        member("anil", "ANIL", Box::new(Anil::new(net()?, "head", maml)?), None),
+        member(
+            "meta-sgd",
+            "Meta-SGD",
+            Box::new(MetaSgd::new(net()?, MetaSgdConfig::new(Loss::CrossEntropy))?),
+            Some((99.53, Some(0.26), "Li et al. 2017")),
+        ),
+        member(
+            "maml-plus-plus",
+            "MAML++",
+            Box::new(MamlPlusPlus::new(net()?, multi_step)?),
+            Some((99.47, None, "Antoniou et al. 2019")),
+        ),
+        member("imaml", "iMAML", Box::new(Maml::new(net()?, implicit)?), None),
+    ];
+    let learner = Box::new(Reptile::new(net()?, ReptileConfig::omniglot())?);
+    let published = Some((97.68, Some(0.04), "Nichol et al. 2018, Table 2, with transduction"));
+    members.push(Member { name: "reptile", title: "Reptile", learner, protocol: reptile, published });
+    Ok(members)
+}

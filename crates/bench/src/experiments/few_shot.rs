@@ -1,0 +1,164 @@
+//! What the experiments on characters share: data, episodes, meta-training of a learner, its test, and an episode as
+//! pictures.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use candle_core::{D, Tensor};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rekindle_autodiff::Params;
+use rekindle_meta::{EvalConfig, Evaluation, MetaLearner, Runner, Setting, TrainConfig, Trained, evaluate};
+use rekindle_optim::{Adam, Schedule, Transform};
+use rekindle_tasks::{
+    ClassDataset, FewShot, FewShotSampler, Glyphs, InMemory, Omniglot, Splits, Subset, TaskSampler, batch_rng,
+};
+
+use super::training::{Curves, TEST_SEED, Training, VALIDATION_SEED};
+use crate::{Context, Image, ImageGrid, Mark};
+
+/// Characters in three parts: to learn from, to choose by, and to be judged on.
+pub(super) struct Characters {
+    pub(super) train: Subset<Arc<dyn ClassDataset>>,
+    pub(super) validation: Subset<Arc<dyn ClassDataset>>,
+    pub(super) test: Subset<Arc<dyn ClassDataset>>,
+}
+
+impl Characters {
+    /// Omniglot, in a random split of 1100, 100 and 423 characters as MAML's code makes it.
+    pub(super) fn omniglot(ctx: &Context, seed: u64) -> Result<Self> {
+        Self::split(Arc::new(Omniglot::open(ctx.data_set("omniglot")?)?), seed)
+    }
+
+    /// As many generated characters as Omniglot has.
+    pub(super) fn glyphs(seed: u64) -> Result<Self> {
+        Self::split(Arc::new(InMemory::copy_of(&Glyphs::default())?), seed)
+    }
+
+    fn split(data: Arc<dyn ClassDataset>, seed: u64) -> Result<Self> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let splits = Splits::random(&mut rng, data.n_classes(), Splits::MAML_OMNIGLOT)?;
+        let [train, validation, test] = splits.subsets(&data)?;
+        Ok(Self { train, validation, test })
+    }
+}
+
+/// How a learner is meta-trained, and on which episodes it is judged.
+#[derive(Clone, Debug)]
+pub(super) struct Protocol {
+    /// Name of the checkpoint.
+    pub(super) name: String,
+    /// Episodes of the test.
+    pub(super) test: FewShot,
+    /// Episodes of the training.
+    pub(super) train: FewShot,
+    /// Meta-iterations.
+    pub(super) iterations: u64,
+    /// Tasks in a meta-batch.
+    pub(super) meta_batch: usize,
+    /// The optimiser of the meta-parameters.
+    pub(super) optimiser: Arc<dyn Transform>,
+}
+
+impl Protocol {
+    /// N ways, K shots and K queries a class, each class turned by a random quarter in each episode; Adam whose rate
+    /// falls from 1e-3 along a cosine.
+    pub(super) fn new(name: &str, ways: usize, shots: usize, iterations: u64, meta_batch: usize) -> Self {
+        let episode = FewShot { ways, shots, queries: shots, rotate: true };
+        Self {
+            name: format!("{name}-{ways}w{shots}s-{iterations}"),
+            test: episode.clone(),
+            train: episode,
+            iterations,
+            meta_batch,
+            optimiser: Arc::new(adam(1e-3, iterations)),
+        }
+    }
+}
+
+/// Adam with a rate that falls to a hundredth along a cosine.
+pub(super) fn adam(rate: f64, iterations: u64) -> Adam {
+    Adam::new(Schedule::Cosine { start: rate, end: rate / 100.0, steps: iterations })
+}
+
+/// A trained learner, and how it did on the tasks of the test.
+pub(super) struct Outcome {
+    pub(super) trained: Trained,
+    pub(super) curves: Curves,
+    pub(super) transductive: Evaluation,
+    pub(super) inductive: Evaluation,
+}
+
+/// Meta-trains a learner (or goes on where it was interrupted) and tests it on 600 tasks of unseen characters.
+pub(super) fn train_and_test(
+    ctx: &Context,
+    learner: &dyn MetaLearner,
+    data: &Characters,
+    protocol: &Protocol,
+    seed: u64,
+) -> Result<Outcome> {
+    let validation = FewShotSampler::new(data.validation.clone(), protocol.test.clone())?;
+    let config = TrainConfig {
+        iterations: protocol.iterations,
+        meta_batch: protocol.meta_batch,
+        seed,
+        validate_every: (protocol.iterations / 10).max(1),
+        validation: EvalConfig { n_tasks: 300, seed: VALIDATION_SEED, ..EvalConfig::default() },
+        checkpoint_every: 200,
+        ..TrainConfig::default()
+    };
+    let training = Training {
+        name: format!("{}-seed{seed}", protocol.name),
+        learner,
+        optimiser: &*protocol.optimiser,
+        config,
+        tasks: Arc::new(FewShotSampler::new(data.train.clone(), protocol.train.clone())?),
+        validation: Some(&validation),
+    };
+    let (trained, curves) = training.run(ctx)?;
+    let test = FewShotSampler::new(data.test.clone(), protocol.test.clone())?;
+    let judge = |setting| {
+        let runner = Runner::with_threads(ctx.threads());
+        evaluate(learner, &trained.params, &test, &EvalConfig { n_tasks: 600, seed: TEST_SEED, setting, runner })
+    };
+    let (transductive, inductive) = (judge(Setting::Transductive)?, judge(Setting::Inductive)?);
+    Ok(Outcome { trained, curves, transductive, inductive })
+}
+
+/// One test episode: the support set, and the queries with what they were taken for.
+pub(super) fn episode(
+    ctx: &Context,
+    learner: &dyn MetaLearner,
+    params: &Params,
+    data: &Characters,
+    shape: &FewShot,
+) -> Result<ImageGrid> {
+    let tasks = FewShotSampler::new(data.test.clone(), shape.clone())?.sample(&mut batch_rng(TEST_SEED, 0), 1)?;
+    let tasks = tasks.to_device(ctx.device())?;
+    let adapted = learner.adapt(params, &tasks.support)?;
+    let logits = learner.predict(&adapted, &tasks.support, &tasks.query.x, Setting::Transductive)?;
+    let guesses = logits.value().argmax(D::Minus1)?.to_vec2::<u32>()?.concat();
+    let label = |y: &Tensor| -> Result<Vec<u32>> { Ok(y.to_vec2::<u32>()?.concat()) };
+    let (support, query) = (label(&tasks.support.y)?, label(&tasks.query.y)?);
+    let picture = |x: &Tensor, i: usize, caption: String, mark| {
+        Image::from_tensor(&x.get(0)?.get(i)?.to_device(&candle_core::Device::Cpu)?, caption, mark)
+    };
+    let shown = |i: usize| picture(&tasks.support.x, i, name(support[i]), Mark::Plain);
+    let judged = |i: usize| {
+        let right = guesses[i] == query[i];
+        let caption = if right { name(guesses[i]) } else { format!("{}, not {}", name(guesses[i]), name(query[i])) };
+        picture(&tasks.query.x, i, caption, if right { Mark::Right } else { Mark::Wrong })
+    };
+    let first = |n: usize| (0..n.min(MOST_IMAGES)).collect::<Vec<_>>();
+    Ok(ImageGrid::new("A test episode")
+        .row("support", first(support.len()).into_iter().map(shown).collect::<Result<_>>()?)
+        .row("query", first(query.len()).into_iter().map(judged).collect::<Result<_>>()?)
+        .caption("Characters never seen in training. Green: recognised; red: taken for another."))
+}
+
+/// Images of a row of the report.
+const MOST_IMAGES: usize = 25;
+
+fn name(label: u32) -> String {
+    char::from_u32('a' as u32 + label).map_or_else(|| label.to_string(), String::from)
+}
