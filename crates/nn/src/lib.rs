@@ -5,6 +5,8 @@ mod model; // read first
 mod activation;
 mod attention;
 mod builder;
+#[cfg(feature = "candle-nn")]
+mod candle;
 mod conv;
 mod conv4;
 mod init;
@@ -19,6 +21,8 @@ mod error;
 pub use activation::Activation;
 pub use attention::{MultiHeadAttention, MultiHeadAttentionConfig, attention, causal_mask};
 pub use builder::Builder;
+#[cfg(feature = "candle-nn")]
+pub use candle::CandleModel;
 pub use conv::{Conv2d, Conv2dConfig};
 pub use conv4::{Conv4, Conv4Body, Conv4Config, Downsampling};
 pub use error::{Error, Result};

@@ -25,7 +25,7 @@ impl Real for f32 {
     }
     #[inline(always)]
     fn is_nan(self) -> bool {
-        f32::is_nan(self)
+        Self::is_nan(self)
     }
 }
 
@@ -38,7 +38,7 @@ impl Real for f64 {
     }
     #[inline(always)]
     fn is_nan(self) -> bool {
-        f64::is_nan(self)
+        Self::is_nan(self)
     }
 }
 

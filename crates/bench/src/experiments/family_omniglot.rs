@@ -70,8 +70,8 @@ impl Experiment for FamilyOmniglot {
                             format!("{:.2} ± {:.2}", 100.0 * e.mean, 100.0 * e.ci95)
                         };
                         let [transductive, inductive] = results.map(per_cent);
-                        let each = 1e3 * usage.seconds / member.protocol.iterations as f64;
-                        let seconds = format!("{:.0}", usage.seconds);
+                        let each = 1e3 * usage.wall_seconds / member.protocol.iterations as f64;
+                        let seconds = format!("{:.0}", usage.wall_seconds);
                         table.row([member.title.into(), transductive, inductive, seconds, format!("{each:.0}")]);
                         let points = outcome.curves.validations.iter().map(|&(i, mean, _)| (i, 100.0 * mean));
                         plot = std::mem::replace(&mut plot, Plot::new("", "", "")).line(member.title, points);

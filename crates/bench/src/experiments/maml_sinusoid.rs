@@ -39,7 +39,7 @@ const X: usize = 1;
 const X_AND_LATENTS: usize = 3;
 
 /// Step sizes that the pretrained net's fine-tuning is chosen from.
-const RATES: [f64; 7] = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.02, 0.03];
+const RATES: [f64; 7] = [3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 0.01, 0.02];
 
 /// MSE of zero, E[A²]/2, and of the best function that ignores the task, −(2/π)·E[A]·cos x.
 const ZERO: f64 = 4.252;

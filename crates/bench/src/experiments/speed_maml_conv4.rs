@@ -83,11 +83,7 @@ fn train(ctx: &mut Context, threads: usize) -> Result<(Timing, Usage)> {
         let learner = Maml::new(net()?, MamlConfig::omniglot())?;
         let mut training = MetaIterations::new(&learner, Runner::with_threads(threads), ctx.device())?;
         let batches = [noise(0, TASKS)?, noise(1, TASKS)?];
-        let progress = ctx.progress(&format!("training, {threads} threads"), 1 + measure.repeats as u64);
-        measure.run(|| {
-            progress.inc(1);
-            training.step(&batches[training.done() as usize % 2])
-        })
+        measure.run(|| training.step(&batches[training.done() as usize % 2]))
     })
 }
 
