@@ -5,6 +5,7 @@ mod bilevel;
 pub mod conformance;
 mod error;
 mod evaluate;
+mod fast;
 mod inner;
 mod learner;
 mod loss;

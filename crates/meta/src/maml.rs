@@ -6,22 +6,29 @@
 //! Finn, Abbeel & Levine, *Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks*, 2017. With
 //! [`Adjoint::FirstOrder`] it is FOMAML, with a proximal term and [`Adjoint::Implicit`] it is iMAML.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Tensor as Value};
 use rand::RngCore;
 use rekindle_autodiff::{CgConfig, NormStats, Order, Params, Tensor};
 use rekindle_nn::Model;
+use rekindle_optim::Transform;
 use rekindle_tasks::{Batch, TaskBatch};
 
 use crate::bilevel::{self, Adjoint, InnerLoop, bilevel_grad};
+use crate::fast;
 use crate::inner::{check_rate, inner_gradient};
 use crate::learner::predict;
 use crate::{Error, Loss, MetaGrad, MetaLearner, Result, Setting, Stepwise};
 
 /// Settings of MAML. The defaults are those of the paper's Omniglot 5-way 1-shot runs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct MamlConfig {
-    /// Inner learning rate α, `> 0`.
+    /// Inner learning rate α, `> 0`, of plain gradient descent.
     pub inner_lr: f64,
+    /// Another inner optimiser in place of plain gradient descent; `inner_lr` then plays no part. The meta-gradient flows
+    /// through its state as well.
+    pub inner_optimiser: Option<Arc<dyn Transform>>,
     /// Inner gradient steps in training, K `≥ 1`.
     pub n_steps: usize,
     /// Inner gradient steps when adapting to a new task.
@@ -46,6 +53,7 @@ impl MamlConfig {
     pub fn omniglot() -> Self {
         Self {
             inner_lr: 0.4,
+            inner_optimiser: None,
             n_steps: 1,
             eval_steps: 3,
             proximal: 0.0,
@@ -71,6 +79,7 @@ impl MamlConfig {
     pub fn implicit(loss: Loss) -> Self {
         Self {
             inner_lr: 0.1,
+            inner_optimiser: None,
             n_steps: 16,
             eval_steps: 16,
             proximal: 2.0,
@@ -139,27 +148,48 @@ impl<N: Model> Maml<N> {
 
 impl<N: Model> InnerLoop for Maml<N> {
     fn start(&self, meta: &Params) -> Result<Params> {
-        Ok(meta.clone())
+        match &self.config.inner_optimiser {
+            None => Ok(meta.clone()),
+            Some(optimiser) => fast::start(&**optimiser, meta),
+        }
     }
 
-    fn step(&self, meta: &Params, theta: &Params, support: &Batch, _k: usize, order: Order) -> Result<Params> {
-        let mut g = inner_gradient(theta, order, |theta| {
-            let outputs = self.model.forward(theta, &Tensor::new(support.x.clone()), NormStats::Batch)?;
-            self.config.loss.per_task(&outputs, &support.y)
-        })?;
-        if self.config.proximal > 0.0 {
-            g = g.add_scaled(&theta.sub(meta)?, self.config.proximal)?;
+    fn step(&self, meta: &Params, theta: &Params, support: &Batch, k: usize, order: Order) -> Result<Params> {
+        if let Some(optimiser) = &self.config.inner_optimiser {
+            return fast::step(&**optimiser, theta, k, |theta| self.descent(meta, theta, support, order));
         }
-        Ok(theta.add_scaled(&g, -self.config.inner_lr)?)
+        Ok(theta.add_scaled(&self.descent(meta, theta, support, order)?, -self.config.inner_lr)?)
     }
 
     fn outer_loss(&self, _meta: &Params, theta: &Params, query: &Batch, _k: usize) -> Result<Tensor> {
-        let outputs = self.model.forward(theta, &Tensor::new(query.x.clone()), NormStats::Batch)?;
+        let outputs = self.model.forward(&self.weights(theta)?, &Tensor::new(query.x.clone()), NormStats::Batch)?;
         self.config.loss.per_task(&outputs, &query.y)
     }
 
     fn n_steps(&self) -> usize {
         self.config.n_steps
+    }
+}
+
+impl<N: Model> Maml<N> {
+    /// The gradient of the inner objective.
+    fn descent(&self, meta: &Params, theta: &Params, support: &Batch, order: Order) -> Result<Params> {
+        let g = inner_gradient(theta, order, |theta| {
+            let outputs = self.model.forward(theta, &Tensor::new(support.x.clone()), NormStats::Batch)?;
+            self.config.loss.per_task(&outputs, &support.y)
+        })?;
+        match self.config.proximal {
+            0.0 => Ok(g),
+            lambda => Ok(g.add_scaled(&theta.sub(meta)?, lambda)?),
+        }
+    }
+
+    /// The model's weights among the fast parameters.
+    fn weights(&self, fast: &Params) -> Result<Params> {
+        match &self.config.inner_optimiser {
+            None => Ok(fast.clone()),
+            Some(_) => Ok(fast::weights(fast)?),
+        }
     }
 }
 
@@ -187,6 +217,7 @@ impl<N: Model> MetaLearner for Maml<N> {
 
 impl<N: Model> Stepwise for Maml<N> {
     fn trajectory(&self, meta: &Params, support: &Batch, n_steps: usize) -> Result<Vec<Params>> {
-        bilevel::adapt(self, meta, support, n_steps)
+        let steps = bilevel::adapt(self, meta, support, n_steps)?;
+        steps.iter().map(|fast| self.weights(fast)).collect()
     }
 }

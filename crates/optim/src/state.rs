@@ -57,6 +57,15 @@ impl State {
         Self { step: self.step + 1, ..Self::default() }
     }
 
+    /// The same slots as they stand before update `step`, those of the parts included. An inner loop that keeps only
+    /// the leaves from step to step puts its count back with this.
+    #[must_use]
+    pub fn at_step(mut self, step: u64) -> Self {
+        self.step = step;
+        self.children = self.children.into_iter().map(|child| child.at_step(step)).collect();
+        self
+    }
+
     /// The number of updates made so far.
     #[must_use]
     pub fn step(&self) -> u64 {

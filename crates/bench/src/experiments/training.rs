@@ -74,7 +74,7 @@ struct Bar(Progress);
 impl Observer for Bar {
     fn iteration(&mut self, at: &Iteration) -> rekindle_meta::Result<bool> {
         // A bar that is redrawn thousands of times a second would cost as much as a small learner.
-        if at.iteration % 64 == 0 || at.iteration == at.total || at.seconds > 0.01 {
+        if at.iteration.is_multiple_of(64) || at.iteration == at.total || at.seconds > 0.01 {
             self.0.message(format!("loss {:.3}", at.loss));
             self.0.set(at.iteration);
         }

@@ -1,0 +1,44 @@
+//! Fast parameters of an inner loop whose optimiser has a memory: the weights, and the optimiser's state.
+
+use rekindle_autodiff::Params;
+use rekindle_optim::{Transform, apply_updates};
+
+use crate::Result;
+
+const WEIGHTS: &str = "weights";
+const STATE: &str = "state";
+
+/// Weights and a fresh state.
+pub(crate) fn start(optimiser: &dyn Transform, weights: &Params) -> Result<Params> {
+    join(weights, &optimiser.init(weights)?.leaves()?)
+}
+
+/// One update. The state travels as leaves, so that the meta-gradient flows through it; its count is that of the step.
+pub(crate) fn step(
+    optimiser: &dyn Transform,
+    fast: &Params,
+    k: usize,
+    gradient: impl FnOnce(&Params) -> Result<Params>,
+) -> Result<Params> {
+    let theta = weights(fast)?;
+    let blank = optimiser.init(&theta)?;
+    let leaves = below(fast, STATE)?;
+    let state = blank.with_leaves(&leaves.ordered_like(&blank.leaves()?)?)?.at_step(k as u64);
+    let (updates, next) = optimiser.update(&gradient(&theta)?, &state, &theta)?;
+    join(&apply_updates(&theta, &updates)?, &next.leaves()?)
+}
+
+/// The weights alone.
+pub(crate) fn weights(fast: &Params) -> Result<Params> {
+    below(fast, WEIGHTS)
+}
+
+fn join(weights: &Params, state: &Params) -> Result<Params> {
+    Ok(weights.prefixed(WEIGHTS)?.merge(&state.prefixed(STATE)?)?)
+}
+
+/// As [`Params::sub_params`], but there may be none: plain gradient descent has no state.
+fn below(fast: &Params, prefix: &str) -> Result<Params> {
+    let cut = |name: &str| Some(name.strip_prefix(prefix)?.strip_prefix('.')?.to_owned());
+    Ok(Params::new(fast.iter().filter_map(|(name, leaf)| Some((cut(name)?, leaf.clone()))))?)
+}
