@@ -3,6 +3,7 @@
 // The rules of the trait, on every learner; and that the suite notices rules that are broken.
 mod conformance;
 // Meta-gradients: closed forms, finite differences, task-by-task loops, and one adjoint against another.
+mod inner_optimiser;
 mod maml;
 mod quadratic;
 // What users run: training that survives, evaluation, and that it learns.
