@@ -40,7 +40,8 @@ impl<N: Model> Anil<N> {
     }
 
     fn split(&self, meta: &Params) -> Result<(Params, Params)> {
-        let (head, body) = meta.partition(|name| name.strip_prefix(&self.head).is_some_and(|rest| rest.starts_with('.')));
+        let (head, body) =
+            meta.partition(|name| name.strip_prefix(&self.head).is_some_and(|rest| rest.starts_with('.')));
         if head.is_empty() {
             // The error names what there is.
             meta.sub_params(&self.head)?;

@@ -16,12 +16,12 @@ mod reptile;
 mod runner;
 mod trainer;
 
+pub use anil::Anil;
 pub use bilevel::{Adjoint, InnerLoop, adapt, bilevel_grad};
 pub use error::{Error, Result};
 pub use evaluate::{EvalConfig, Evaluation, evaluate, evaluate_steps};
 pub use learner::{MetaGrad, MetaLearner, Setting, Stepwise};
 pub use loss::Loss;
-pub use anil::Anil;
 pub use maml::{Maml, MamlConfig};
 pub use maml_plus_plus::{MamlPlusPlus, MamlPlusPlusConfig};
 pub use meta_sgd::{MetaSgd, MetaSgdConfig};

@@ -51,8 +51,7 @@ fn accuracies(logits: &Value, targets: &Value) -> Result<Vec<f64>> {
         let message = format!("logits for {} tasks, targets for {}", guesses.len(), targets.len());
         return Err(Error::Batch { message });
     }
-    let share = |(g, t): (&Vec<u32>, &Vec<u32>)| {
-        g.iter().zip(t).filter(|(g, t)| g == t).count() as f64 / t.len().max(1) as f64
-    };
+    let share =
+        |(g, t): (&Vec<u32>, &Vec<u32>)| g.iter().zip(t).filter(|(g, t)| g == t).count() as f64 / t.len().max(1) as f64;
     Ok(guesses.iter().zip(&targets).map(share).collect())
 }

@@ -174,8 +174,7 @@ impl<N: Model> MetaLearner for Reptile<N> {
 
     /// The mean loss over the inner steps, and `φ − θ_K`.
     fn meta_grad(&self, meta: &Params, tasks: &TaskBatch, iteration: u64) -> Result<MetaGrad> {
-        let (thetas, losses) =
-            self.descend(meta, &tasks.support, self.config.n_steps, self.config.batch, iteration)?;
+        let (thetas, losses) = self.descend(meta, &tasks.support, self.config.n_steps, self.config.batch, iteration)?;
         let mean = losses[1..].iter().try_fold(losses[0].clone(), |sum, loss| sum.add(loss))?;
         let last = thetas.last().expect("step 0 is always there");
         Ok(MetaGrad { losses: mean.scale(1.0 / losses.len() as f64)?, grads: thetas[0].sub(last)?.detach() })

@@ -66,10 +66,8 @@ impl Model for CandleModel {
     /// Weights as the module's own hints want them, but drawn from `rng`: candle's generator on the CPU cannot be
     /// seeded. The leaves are sorted by name.
     fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
-        let drawn = Arc::new(Drawn(Mutex::new(State {
-            rng: ChaCha8Rng::seed_from_u64(rng.next_u64()),
-            weights: Vec::new(),
-        })));
+        let drawn =
+            Arc::new(Drawn(Mutex::new(State { rng: ChaCha8Rng::seed_from_u64(rng.next_u64()), weights: Vec::new() })));
         let builder = VarBuilder::from_backend(Box::new(Shared(Arc::clone(&drawn))), dtype, device.clone());
         (self.build)(builder)?;
         let mut weights = std::mem::take(&mut drawn.lock().weights);

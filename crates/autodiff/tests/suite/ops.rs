@@ -291,7 +291,7 @@ fn answers(op: &Op, xs: &[Tensor]) -> Vec<Tensor> {
     let y = op(&xs).expect("the op answers");
     let seed = spread(y.dims(), 5);
     let grads = partial_vjp(&[(&y, &seed)], &xs.iter().collect::<Vec<_>>(), Order::First).expect("a gradient");
-    let grads = grads.into_iter().zip(&xs).map(|(g, x)| g.map_or_else(|| x.zeros_like().expect("zeros"), |g| g));
+    let grads = grads.into_iter().zip(&xs).map(|(g, x)| g.unwrap_or_else(|| x.zeros_like().expect("zeros")));
     [y].into_iter().chain(grads).collect()
 }
 

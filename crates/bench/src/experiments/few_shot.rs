@@ -27,18 +27,20 @@ pub(super) struct Characters {
 impl Characters {
     /// Omniglot, in a random split of 1100, 100 and 423 characters as MAML's code makes it.
     pub(super) fn omniglot(ctx: &Context, seed: u64) -> Result<Self> {
-        Self::split(Arc::new(Omniglot::open(ctx.data_set("omniglot")?)?), seed)
+        let data: Arc<dyn ClassDataset> = Arc::new(Omniglot::open(ctx.data_set("omniglot")?)?);
+        Self::split(&data, seed)
     }
 
     /// As many generated characters as Omniglot has.
     pub(super) fn glyphs(seed: u64) -> Result<Self> {
-        Self::split(Arc::new(InMemory::copy_of(&Glyphs::default())?), seed)
+        let data: Arc<dyn ClassDataset> = Arc::new(InMemory::copy_of(&Glyphs::default())?);
+        Self::split(&data, seed)
     }
 
-    fn split(data: Arc<dyn ClassDataset>, seed: u64) -> Result<Self> {
+    fn split(data: &Arc<dyn ClassDataset>, seed: u64) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let splits = Splits::random(&mut rng, data.n_classes(), Splits::MAML_OMNIGLOT)?;
-        let [train, validation, test] = splits.subsets(&data)?;
+        let [train, validation, test] = splits.subsets(data)?;
         Ok(Self { train, validation, test })
     }
 }

@@ -72,7 +72,10 @@ impl Checkpoint {
         let header = texts.get(HEADER).ok_or_else(|| unfit("it holds no state of training".into()))?;
         let header: Header = serde_json::from_str(header).map_err(|e| unfit(e.to_string()))?;
         if header.fingerprint != fingerprint {
-            return Err(unfit(format!("it was written by a run with {}, this is one with {fingerprint}", header.fingerprint)));
+            return Err(unfit(format!(
+                "it was written by a run with {}, this is one with {fingerprint}",
+                header.fingerprint
+            )));
         }
         let part = |prefix| -> Result<Params> {
             let params = all.sub_params(prefix)?.ordered_like(&fresh.params)?;

@@ -118,7 +118,7 @@ impl Observer for JsonLines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EveryN, Evaluation};
+    use crate::{Evaluation, EveryN};
 
     /// Iterations `from ..= to` with a validation after every second one; losses are those of the iteration.
     fn train(observer: &mut dyn Observer, from: u64, to: u64) -> Result<()> {

@@ -171,8 +171,7 @@ impl Trainer<'_> {
         if let Some(leaf) = state.params.leaves().first() {
             tasks = tasks.to_device(leaf.device())?.to_dtype(leaf.dtype())?;
         }
-        let (losses, grads) =
-            self.config.runner.meta_grad(self.learner, &state.params, &tasks, state.iteration)?;
+        let (losses, grads) = self.config.runner.meta_grad(self.learner, &state.params, &tasks, state.iteration)?;
         let loss = losses.iter().sum::<f64>() / losses.len() as f64;
         if !loss.is_finite() {
             return Err(self.not_finite("loss", loss, state.iteration));
@@ -190,9 +189,10 @@ impl Trainer<'_> {
             return Err(self.not_finite("validation score", evaluation.mean, state.iteration));
         }
         let higher = self.learner.loss().higher_is_better();
-        let better = state.best.as_ref().is_none_or(|best| {
-            if higher { evaluation.mean > best.score } else { evaluation.mean < best.score }
-        });
+        let better = state
+            .best
+            .as_ref()
+            .is_none_or(|best| if higher { evaluation.mean > best.score } else { evaluation.mean < best.score });
         if better {
             let (iteration, score, params) = (state.iteration, evaluation.mean, state.params.clone());
             state.best = Some(checkpoint::Best { iteration, score, params });

@@ -42,10 +42,7 @@ impl MetaLearner for Zero {
 
     fn meta_grad(&self, meta: &Params, tasks: &TaskBatch, _: u64) -> Result<MetaGrad> {
         let m = tasks.n_tasks()?;
-        Ok(MetaGrad {
-            losses: Tensor::zeros(m, DType::F32, &Device::Cpu)?,
-            grads: meta.zeros_like()?.expand_tasks(m)?,
-        })
+        Ok(MetaGrad { losses: Tensor::zeros(m, DType::F32, &Device::Cpu)?, grads: meta.zeros_like()?.expand_tasks(m)? })
     }
 
     fn loss(&self) -> Loss {
@@ -63,7 +60,12 @@ fn predicting_zero_costs_half_the_mean_square_of_the_amplitude() -> Result<()> {
     let expected = (5.0f64.powi(3) - 0.1f64.powi(3)) / (3.0 * 4.9) / 2.0;
     assert!((expected - 4.252).abs() < 1e-3);
     // Three standard errors: a right sampler fails this for one seed in 400.
-    assert!((evaluation.mean - expected).abs() < 3.0 / 1.96 * evaluation.ci95, "{} ± {}", evaluation.mean, evaluation.ci95);
+    assert!(
+        (evaluation.mean - expected).abs() < 3.0 / 1.96 * evaluation.ci95,
+        "{} ± {}",
+        evaluation.mean,
+        evaluation.ci95
+    );
     assert!(evaluation.ci95 < 0.08);
     Ok(())
 }

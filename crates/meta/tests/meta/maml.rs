@@ -31,7 +31,8 @@ fn gradients_agree_with_finite_differences() -> Result<()> {
             Ok(learner.meta_grad(meta, &tasks, 0)?.losses.to_vec_f64()?.iter().sum::<f64>())
         };
         let mut differences = Vec::new();
-        for (leaf, element) in meta.leaves().iter().enumerate().flat_map(|(i, t)| (0..t.elem_count()).map(move |e| (i, e)))
+        for (leaf, element) in
+            meta.leaves().iter().enumerate().flat_map(|(i, t)| (0..t.elem_count()).map(move |e| (i, e)))
         {
             let h = 1e-4;
             let at = |steps: f64| loss(&moved(&meta, leaf, element, steps * h)?);

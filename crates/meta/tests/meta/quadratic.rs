@@ -72,7 +72,15 @@ fn meta_grad(config: MamlConfig, tasks: &[Task]) -> Result<MetaGrad> {
 }
 
 fn config(n_steps: usize, proximal: f64, adjoint: Adjoint) -> MamlConfig {
-    MamlConfig { inner_lr: 0.2, n_steps, eval_steps: 1, proximal, adjoint, loss: Loss::MeanSquaredError }
+    MamlConfig {
+        inner_lr: 0.2,
+        inner_optimiser: None,
+        n_steps,
+        eval_steps: 1,
+        proximal,
+        adjoint,
+        loss: Loss::MeanSquaredError,
+    }
 }
 
 /// Checks losses and gradients for closed forms of `θ_K` and `dθ_K/dφ`, each a function of (a, c, φ).

@@ -182,9 +182,7 @@ fn the_result_is_that_of_the_best_validation() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let config = kept_in(folder.path(), TrainConfig { validate_every: 2, iterations: 60, ..config() });
     let mut seen = Seen::default();
-    let run = |observer: &mut dyn Observer| {
-        train_on(Arc::new(Sinusoid::maml(5)), &Adam::new(0.2), &config, observer)
-    };
+    let run = |observer: &mut dyn Observer| train_on(Arc::new(Sinusoid::maml(5)), &Adam::new(0.2), &config, observer);
     let trained = run(&mut seen)?;
     let least = seen.validations.iter().map(|v| v.1).fold(f64::INFINITY, f64::min);
     let (iteration, score, is_best) = *seen.validations.iter().find(|v| v.1 == least).expect("one is the least");
@@ -241,11 +239,16 @@ fn a_loss_that_is_no_number_stops_training_and_keeps_the_last_good_state() -> an
     let error = train_on(Arc::new(Poisoned::from_batch(17)), &Adam::new(0.01), &config, &mut ()).unwrap_err();
     assert!(matches!(error, Error::NotFinite { what: "loss", iteration: 17, .. }), "{error}");
     let message = error.to_string();
-    assert!(message.starts_with("the loss became NaN at iteration 17; training stopped, and the last good state is in "));
+    assert!(
+        message.starts_with("the loss became NaN at iteration 17; training stopped, and the last good state is in ")
+    );
     assert!(message.contains("training.safetensors"), "{message}");
     // That state, of iteration 14, leads to the same end as a run that saw no bad batch.
     let mut after = Seen::default();
-    assert_same_run(&train(&config, &mut after)?, &train(&TrainConfig { checkpoint: None, ..config.clone() }, &mut ())?);
+    assert_same_run(
+        &train(&config, &mut after)?,
+        &train(&TrainConfig { checkpoint: None, ..config.clone() }, &mut ())?,
+    );
     assert_eq!(after.losses[0].0, 15);
 
     let without = TrainConfig { checkpoint: None, ..config };
