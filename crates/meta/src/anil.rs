@@ -34,7 +34,7 @@ impl<N: Model> Anil<N> {
     pub fn new(model: N, head: impl Into<String>, config: MamlConfig) -> Result<Self> {
         config.validate()?;
         if config.proximal != 0.0 {
-            return Err(Error::setting("proximal", config.proximal, "0: only Maml has a proximal term"));
+            return Err(Error::setting("proximal", &config.proximal, "0: only Maml has a proximal term"));
         }
         Ok(Self { model, head: head.into(), config })
     }

@@ -87,7 +87,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn setting(name: &'static str, value: impl ToString, expected: &'static str) -> Self {
+    pub(crate) fn setting(name: &'static str, value: &dyn std::fmt::Display, expected: &'static str) -> Self {
         Self::Setting { name, value: value.to_string(), expected }
     }
 

@@ -25,7 +25,7 @@ impl Evaluation {
     /// If there are none.
     pub fn new(scores: Vec<f64>) -> Result<Self> {
         if scores.is_empty() {
-            return Err(Error::setting("n_tasks", 0, "at least 1 for an evaluation"));
+            return Err(Error::setting("n_tasks", &0, "at least 1 for an evaluation"));
         }
         let n = scores.len() as f64;
         let mean = scores.iter().sum::<f64>() / n;

@@ -23,5 +23,5 @@ pub(crate) fn check_rate(name: &'static str, rate: f64) -> Result<()> {
     if rate > 0.0 && rate.is_finite() {
         return Ok(());
     }
-    Err(Error::setting(name, rate, "a finite number above 0"))
+    Err(Error::setting(name, &rate, "a finite number above 0"))
 }

@@ -95,14 +95,14 @@ impl MamlConfig {
     pub fn validate(&self) -> Result<()> {
         check_rate("inner_lr", self.inner_lr)?;
         if self.n_steps == 0 {
-            return Err(Error::setting("n_steps", 0, "at least 1"));
+            return Err(Error::setting("n_steps", &0, "at least 1"));
         }
         if !(self.proximal >= 0.0 && self.proximal.is_finite()) {
-            return Err(Error::setting("proximal", self.proximal, "a finite number that is not negative"));
+            return Err(Error::setting("proximal", &self.proximal, "a finite number that is not negative"));
         }
         if matches!(self.adjoint, Adjoint::Implicit(_)) && self.proximal == 0.0 {
             let expected = "above 0 with Adjoint::Implicit, which needs a strongly convex inner objective";
-            return Err(Error::setting("proximal", self.proximal, expected));
+            return Err(Error::setting("proximal", &self.proximal, expected));
         }
         self.adjoint.validate()
     }

@@ -65,7 +65,7 @@ impl MamlPlusPlusConfig {
     pub fn validate(&self) -> Result<()> {
         check_rate("inner_lr", self.inner_lr)?;
         if self.n_steps == 0 {
-            return Err(Error::setting("n_steps", 0, "at least 1"));
+            return Err(Error::setting("n_steps", &0, "at least 1"));
         }
         self.adjoint.validate()
     }

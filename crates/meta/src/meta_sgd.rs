@@ -47,10 +47,10 @@ impl MetaSgdConfig {
         check_rate("rates.0", self.rates.0)?;
         check_rate("rates.1", self.rates.1)?;
         if self.rates.0 > self.rates.1 {
-            return Err(Error::setting("rates", format!("{:?}", self.rates), "a range from low to high"));
+            return Err(Error::setting("rates", &format!("{:?}", self.rates), "a range from low to high"));
         }
         if self.n_steps == 0 {
-            return Err(Error::setting("n_steps", 0, "at least 1"));
+            return Err(Error::setting("n_steps", &0, "at least 1"));
         }
         self.adjoint.validate()
     }

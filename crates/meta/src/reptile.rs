@@ -74,10 +74,10 @@ impl ReptileConfig {
     /// Naming the setting that is out of its range.
     pub fn validate(&self) -> Result<()> {
         if self.n_steps == 0 {
-            return Err(Error::setting("n_steps", 0, "at least 1"));
+            return Err(Error::setting("n_steps", &0, "at least 1"));
         }
         if self.batch == Some(0) || self.eval_batch == Some(0) {
-            return Err(Error::setting("batch", 0, "at least 1"));
+            return Err(Error::setting("batch", &0, "at least 1"));
         }
         Ok(())
     }

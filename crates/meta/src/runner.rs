@@ -89,7 +89,7 @@ impl Runner {
     /// The error of the first chunk that has one; if a thread panics.
     pub fn for_chunks(&self, tasks: &TaskBatch, work: impl Fn(usize, &TaskBatch) -> Result<()> + Sync) -> Result<()> {
         if self.threads == 0 {
-            return Err(Error::setting("threads", 0, "at least 1"));
+            return Err(Error::setting("threads", &0, "at least 1"));
         }
         let m = tasks.support.x.dim(0)?;
         let chunk = self.chunk_for(tasks);

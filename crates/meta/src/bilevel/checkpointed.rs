@@ -38,10 +38,10 @@ pub(super) fn grad(
             thetas.push(next);
         }
         for (offset, theta) in thetas.iter().enumerate().rev() {
-            v = sweep.pull_back(theta, first + offset, v)?;
+            v = sweep.pull_back(theta, first + offset, &v)?;
         }
     }
-    sweep.finish(v)
+    sweep.finish(&v)
 }
 
 /// A gradient at θ, leaf by leaf; absent where zero.
@@ -75,11 +75,11 @@ impl<I: InnerLoop + ?Sized> Sweep<'_, I> {
     }
 
     /// From the gradient at θ_{k+1} to that at θ_k.
-    fn pull_back(&mut self, theta: &Params, k: usize, v: Cotangent) -> Result<Cotangent> {
+    fn pull_back(&mut self, theta: &Params, k: usize, v: &[Option<Tensor>]) -> Result<Cotangent> {
         let leaf = theta.leaf();
         let next = self.inner.step(self.phi, &leaf, &self.tasks.support, k, Order::Higher)?;
         let seeds: Vec<(&Tensor, &Tensor)> =
-            next.leaves().iter().zip(&v).filter_map(|(y, v)| Some((y, v.as_ref()?))).collect();
+            next.leaves().iter().zip(v).filter_map(|(y, v)| Some((y, v.as_ref()?))).collect();
         let mut pulled = self.split(&seeds, &leaf)?;
         add_partial(&mut pulled, self.loss_at(theta, k)?)?;
         Ok(pulled)
@@ -94,14 +94,14 @@ impl<I: InnerLoop + ?Sized> Sweep<'_, I> {
         Ok(grads)
     }
 
-    fn finish(mut self, v: Cotangent) -> Result<MetaGrad> {
+    fn finish(mut self, v: &[Option<Tensor>]) -> Result<MetaGrad> {
         let start = self.inner.start(self.phi)?;
         let seeds: Vec<(&Tensor, &Tensor)> =
-            start.leaves().iter().zip(&v).filter_map(|(y, v)| Some((y, v.as_ref()?))).collect();
+            start.leaves().iter().zip(v).filter_map(|(y, v)| Some((y, v.as_ref()?))).collect();
         let targets: Vec<&Tensor> = self.phi.leaves().iter().collect();
         add_partial(&mut self.by_phi, partial_vjp(&seeds, &targets, Order::First)?)?;
         let Some(losses) = self.losses else {
-            return Err(crate::Error::setting("outer_weights", "all zero", "not zero for at least one step"));
+            return Err(crate::Error::setting("outer_weights", &"all zero", "not zero for at least one step"));
         };
         Ok(MetaGrad { losses, grads: filled(self.phi, self.by_phi)? })
     }

@@ -67,9 +67,9 @@ pub enum Adjoint {
 impl Adjoint {
     pub(crate) fn validate(self) -> Result<()> {
         match self {
-            Self::Truncated { last: 0 } => Err(Error::setting("Truncated::last", 0, "at least 1")),
+            Self::Truncated { last: 0 } => Err(Error::setting("Truncated::last", &0, "at least 1")),
             Self::Implicit(CgConfig { iterations: 0, .. }) => {
-                Err(Error::setting("Implicit iterations", 0, "at least 1"))
+                Err(Error::setting("Implicit iterations", &0, "at least 1"))
             }
             _ => Ok(()),
         }
@@ -92,7 +92,7 @@ pub fn bilevel_grad(
     let weights = inner.outer_weights(iteration);
     if weights.len() != inner.n_steps() + 1 {
         let value = format!("{} weights for {} steps", weights.len(), inner.n_steps());
-        return Err(Error::setting("outer_weights", value, "one weight for each of the steps 0 to K"));
+        return Err(Error::setting("outer_weights", &value, "one weight for each of the steps 0 to K"));
     }
     // Each task has its own leaf, although all begin with the same values: so each has its own gradient.
     let phi = meta.detach().expand_tasks(m)?.leaf();

@@ -32,7 +32,7 @@ pub(super) fn grad(
         }
     }
     let Some(losses) = losses else {
-        return Err(crate::Error::setting("outer_weights", "all zero", "not zero for at least one step"));
+        return Err(crate::Error::setting("outer_weights", &"all zero", "not zero for at least one step"));
     };
     // The tasks' losses do not share a leaf, so the gradient of their sum is each task's own.
     let targets: Vec<&Tensor> = phi.leaves().iter().collect();

@@ -28,7 +28,7 @@ impl<O: Observer> EveryN<O> {
     /// If n is 0.
     pub fn new(n: u64, observer: O) -> Result<Self> {
         if n == 0 {
-            return Err(Error::setting("n", 0, "at least 1"));
+            return Err(Error::setting("n", &0, "at least 1"));
         }
         Ok(Self { n, observer })
     }
@@ -41,7 +41,7 @@ impl<O: Observer> EveryN<O> {
 
 impl<O: Observer> Observer for EveryN<O> {
     fn iteration(&mut self, iteration: &Iteration) -> Result<bool> {
-        let shown = iteration.iteration % self.n == 0 || iteration.iteration == iteration.total;
+        let shown = iteration.iteration.is_multiple_of(self.n) || iteration.iteration == iteration.total;
         if shown { self.observer.iteration(iteration) } else { Ok(true) }
     }
 

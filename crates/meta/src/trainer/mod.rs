@@ -120,7 +120,7 @@ impl Trainer<'_> {
     ) -> Result<Trained> {
         let config = self.config;
         if config.meta_batch == 0 {
-            return Err(Error::setting("meta_batch", 0, "at least 1"));
+            return Err(Error::setting("meta_batch", &0, "at least 1"));
         }
         let mut state = self.resume(initial)?;
         let prefetch = Prefetch::new(train, config.seed, config.meta_batch, state.iteration, PREFETCH)?;

@@ -16,7 +16,7 @@
 use candle_core::{DType, Device, Tensor as Value};
 use rand::{RngCore, SeedableRng};
 use rekindle_autodiff::{CgConfig, NormStats, Params, Tensor};
-use rekindle_meta::{Adjoint, Loss, Maml, MamlConfig, MetaGrad, MetaLearner, Result};
+use rekindle_meta::{Adjoint, Maml, MamlConfig, MetaGrad, MetaLearner, Result};
 use rekindle_nn::Model;
 use rekindle_tasks::{Batch, TaskBatch};
 
@@ -72,15 +72,7 @@ fn meta_grad(config: MamlConfig, tasks: &[Task]) -> Result<MetaGrad> {
 }
 
 fn config(n_steps: usize, proximal: f64, adjoint: Adjoint) -> MamlConfig {
-    MamlConfig {
-        inner_lr: 0.2,
-        inner_optimiser: None,
-        n_steps,
-        eval_steps: 1,
-        proximal,
-        adjoint,
-        loss: Loss::MeanSquaredError,
-    }
+    MamlConfig { inner_lr: 0.2, n_steps, proximal, adjoint, ..MamlConfig::sinusoid() }
 }
 
 /// Checks losses and gradients for closed forms of `θ_K` and `dθ_K/dφ`, each a function of (a, c, φ).

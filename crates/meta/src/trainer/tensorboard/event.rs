@@ -145,7 +145,7 @@ pub(super) mod tests {
                 crc = (crc >> 1) ^ (0x82f6_3b78 & 0u32.wrapping_sub(crc & 1));
             }
         }
-        ((!crc >> 15) | (!crc << 17)).wrapping_add(0xa282_ead8)
+        (!crc).rotate_right(15).wrapping_add(0xa282_ead8)
     }
 
     fn parse_event(message: &[u8]) -> Parsed {
