@@ -42,6 +42,10 @@ impl Names {
     fn new(list: Vec<String>) -> Result<Self> {
         let mut index = HashMap::with_capacity(list.len());
         for (i, name) in list.iter().enumerate() {
+            // The order of the names is stored one a line.
+            if name.contains('\n') {
+                return Err(Error::argument("Params::new", format!("the name {name:?} has a line break")));
+            }
             if index.insert(name.clone(), i).is_some() {
                 return Err(Error::DuplicateParam { name: name.clone() });
             }
@@ -54,7 +58,7 @@ impl Params {
     /// Parameters from names and leaves, in the given order.
     ///
     /// # Errors
-    /// If a name stands twice.
+    /// If a name stands twice, or has a line break.
     pub fn new(leaves: impl IntoIterator<Item = (String, Tensor)>) -> Result<Self> {
         let (names, leaves) = leaves.into_iter().unzip();
         Ok(Self { names: Arc::new(Names::new(names)?), leaves })

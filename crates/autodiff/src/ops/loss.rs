@@ -44,7 +44,8 @@ impl Tensor {
     /// Class indices `[…]` as rows of an identity matrix `[…, N]`, in the shape and type of `like`.
     ///
     /// # Errors
-    /// If `like` does not have the shape of the indices and one axis more, or if the indices are not integers.
+    /// If `like` does not have the shape of the indices and one axis more, if the indices are not integers, or if one of
+    /// them is N or more (seen on the CPU only: elsewhere the look would wait for the device, and the row is zero).
     pub fn one_hot(targets: &Value, like: &Self) -> Result<Self> {
         let expected = like.dims().split_last().map(|(_, lead)| lead);
         if expected != Some(targets.dims()) {
@@ -57,6 +58,7 @@ impl Tensor {
         let n = like.dims()[like.rank() - 1];
         let top = u32::try_from(n).expect("there are fewer than 2³² classes");
         let classes = Value::arange(0u32, top, targets.device())?;
+        check_classes(targets, top)?;
         let targets = targets.to_dtype(DType::U32)?.unsqueeze(targets.rank())?;
         Ok(Self::new(targets.broadcast_eq(&classes)?.to_dtype(like.dtype())?))
     }
@@ -70,5 +72,16 @@ impl Tensor {
         let m = self.dims()[0];
         let rest = self.elem_count() / m.max(1);
         self.reshape((m, rest))?.mean(&[1])
+    }
+}
+
+fn check_classes(targets: &Value, n: u32) -> Result<()> {
+    if !targets.device().is_cpu() {
+        return Ok(());
+    }
+    let classes = targets.to_dtype(DType::I64)?.flatten_all()?.to_vec1::<i64>()?;
+    match classes.into_iter().find(|&class| class < 0 || class >= i64::from(n)) {
+        Some(class) => Err(Error::argument("one_hot", format!("class {class} of {n}; classes count from 0"))),
+        None => Ok(()),
     }
 }

@@ -320,3 +320,12 @@ fn a_fused_operation_has_the_derivatives_of_its_composite() -> Result<()> {
     }
     Ok(())
 }
+
+/// A class that is not there must not pass as a row of zeros, whose loss would be 0.
+#[test]
+fn cross_entropy_refuses_classes_out_of_range() {
+    let logits = Tensor::from_vec(vec![0f64; 6], (1, 2, 3)).unwrap();
+    let targets = candle_core::Tensor::from_vec(vec![2u32, 3], (1, 2), &candle_core::Device::Cpu).unwrap();
+    let error = logits.cross_entropy(&targets).unwrap_err().to_string();
+    assert!(error.contains("class 3 of 3"), "{error}");
+}

@@ -34,8 +34,9 @@ fn config() -> TrainConfig {
     }
 }
 
-fn kept_in(folder: &Path, config: TrainConfig) -> TrainConfig {
-    TrainConfig { checkpoint: Some(folder.join("training.safetensors")), ..config }
+fn kept_in(folder: &Path, mut config: TrainConfig) -> TrainConfig {
+    config.checkpoint = Some(folder.join("training.safetensors"));
+    config
 }
 
 fn train(config: &TrainConfig, observer: &mut dyn Observer) -> Result<Trained> {
