@@ -6,16 +6,13 @@
 //! Raghu, Raghu, Bengio & Vinyals, *Rapid Learning or Feature Reuse? Towards Understanding the Effectiveness of MAML*,
 //! 2020.
 
-use candle_core::{DType, Device, Tensor as Value};
-use rand::RngCore;
-use rekindle_autodiff::{NormStats, Order, Params, Tensor};
+use rekindle_autodiff::{Order, Params};
 use rekindle_nn::Model;
-use rekindle_tasks::{Batch, TaskBatch};
+use rekindle_tasks::Batch;
 
-use crate::bilevel::{self, InnerLoop, bilevel_grad};
+use crate::bilevel::{Adjoint, InnerLoop, task_loss};
 use crate::inner::inner_gradient;
-use crate::learner::predict;
-use crate::{Error, Loss, MamlConfig, MetaGrad, MetaLearner, Result, Setting, Stepwise};
+use crate::{Error, Loss, MamlConfig, Result};
 
 /// ANIL over any model whose head's parameters share a prefix.
 #[derive(Clone, Debug)]
@@ -30,11 +27,12 @@ impl<N: Model> Anil<N> {
     /// settings as for MAML.
     ///
     /// # Errors
-    /// If a setting is out of its range, or a proximal term is asked for, which this learner does not have.
+    /// If a setting is out of its range, or one is asked for that only [`Maml`](crate::Maml) has.
     pub fn new(model: N, head: impl Into<String>, config: MamlConfig) -> Result<Self> {
         config.validate()?;
-        if config.proximal != 0.0 {
-            return Err(Error::setting("proximal", &config.proximal, "0: only Maml has a proximal term"));
+        if config.proximal != 0.0 || config.inner_optimiser.is_some() {
+            let expected = "neither proximal nor with an optimiser of its own: only Maml has these";
+            return Err(Error::setting("inner loop", &format!("{config:?}"), expected));
         }
         Ok(Self { model, head: head.into(), config })
     }
@@ -53,58 +51,39 @@ impl<N: Model> Anil<N> {
     fn whole(&self, meta: &Params, head: &Params) -> Result<Params> {
         Ok(self.split(meta)?.1.merge(head)?.ordered_like(meta)?)
     }
-
-    fn task_loss(&self, meta: &Params, head: &Params, batch: &Batch) -> Result<Tensor> {
-        let params = self.whole(meta, head)?;
-        let outputs = self.model.forward(&params, &Tensor::new(batch.x.clone()), NormStats::Batch)?;
-        self.config.loss.per_task(&outputs, &batch.y)
-    }
 }
 
 impl<N: Model> InnerLoop for Anil<N> {
-    fn start(&self, meta: &Params) -> Result<Params> {
-        Ok(self.split(meta)?.0)
-    }
-
-    fn step(&self, meta: &Params, theta: &Params, support: &Batch, _k: usize, order: Order) -> Result<Params> {
-        let g = inner_gradient(theta, order, |head| self.task_loss(meta, head, support))?;
-        Ok(theta.add_scaled(&g, -self.config.inner_lr)?)
-    }
-
-    fn outer_loss(&self, meta: &Params, theta: &Params, query: &Batch, _k: usize) -> Result<Tensor> {
-        self.task_loss(meta, theta, query)
-    }
-
-    fn n_steps(&self) -> usize {
-        self.config.n_steps
-    }
-}
-
-impl<N: Model> MetaLearner for Anil<N> {
-    fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
-        Ok(self.model.init(rng, dtype, device)?)
-    }
-
-    fn adapt(&self, meta: &Params, support: &Batch) -> Result<Params> {
-        Ok(self.trajectory(meta, support, self.config.eval_steps)?.pop().expect("step 0 is always there"))
-    }
-
-    fn predict(&self, adapted: &Params, support: &Batch, x: &Value, setting: Setting) -> Result<Tensor> {
-        predict(&self.model, adapted, support, x, setting)
-    }
-
-    fn meta_grad(&self, meta: &Params, tasks: &TaskBatch, iteration: u64) -> Result<MetaGrad> {
-        bilevel_grad(self, self.config.adjoint, meta, tasks, iteration)
+    fn model(&self) -> &dyn Model {
+        &self.model
     }
 
     fn loss(&self) -> Loss {
         self.config.loss
     }
-}
 
-impl<N: Model> Stepwise for Anil<N> {
-    fn trajectory(&self, meta: &Params, support: &Batch, n_steps: usize) -> Result<Vec<Params>> {
-        let heads = bilevel::adapt(self, meta, support, n_steps)?;
-        heads.iter().map(|head| self.whole(&meta.detach(), head)).collect()
+    fn n_steps(&self) -> usize {
+        self.config.n_steps
+    }
+
+    fn eval_steps(&self) -> usize {
+        self.config.eval_steps
+    }
+
+    fn adjoint(&self, _iteration: u64) -> Adjoint {
+        self.config.adjoint
+    }
+
+    fn start(&self, meta: &Params) -> Result<Params> {
+        Ok(self.split(meta)?.0)
+    }
+
+    fn step(&self, meta: &Params, theta: &Params, support: &Batch, _k: usize, order: Order) -> Result<Params> {
+        let g = inner_gradient(theta, order, |head| task_loss(self, &self.whole(meta, head)?, support))?;
+        Ok(theta.add_scaled(&g, -self.config.inner_lr)?)
+    }
+
+    fn weights(&self, meta: &Params, theta: &Params, _k: usize) -> Result<Params> {
+        self.whole(meta, theta)
     }
 }

@@ -17,7 +17,7 @@ mod runner;
 mod trainer;
 
 pub use anil::Anil;
-pub use bilevel::{Adjoint, InnerLoop, adapt, bilevel_grad};
+pub use bilevel::{Adjoint, InnerLoop, bilevel_grad};
 pub use error::{Error, Result};
 pub use evaluate::{EvalConfig, Evaluation, evaluate, evaluate_steps};
 pub use learner::{MetaGrad, MetaLearner, Setting, Stepwise};

@@ -8,18 +8,15 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor as Value};
-use rand::RngCore;
-use rekindle_autodiff::{CgConfig, NormStats, Order, Params, Tensor};
+use rekindle_autodiff::{CgConfig, Order, Params};
 use rekindle_nn::Model;
 use rekindle_optim::Transform;
-use rekindle_tasks::{Batch, TaskBatch};
+use rekindle_tasks::Batch;
 
-use crate::bilevel::{self, Adjoint, InnerLoop, bilevel_grad};
+use crate::bilevel::{Adjoint, InnerLoop, task_loss};
 use crate::fast;
 use crate::inner::{check_rate, inner_gradient};
-use crate::learner::predict;
-use crate::{Error, Loss, MetaGrad, MetaLearner, Result, Setting, Stepwise};
+use crate::{Error, Loss, Result};
 
 /// Settings of MAML. The defaults are those of the paper's Omniglot 5-way 1-shot runs.
 #[derive(Clone, Debug)]
@@ -135,11 +132,6 @@ impl<N: Model> Maml<N> {
         Self::new(model, MamlConfig { adjoint: Adjoint::FirstOrder, ..config })
     }
 
-    /// The model.
-    pub fn model(&self) -> &N {
-        &self.model
-    }
-
     /// The settings.
     pub fn config(&self) -> &MamlConfig {
         &self.config
@@ -147,6 +139,26 @@ impl<N: Model> Maml<N> {
 }
 
 impl<N: Model> InnerLoop for Maml<N> {
+    fn model(&self) -> &dyn Model {
+        &self.model
+    }
+
+    fn loss(&self) -> Loss {
+        self.config.loss
+    }
+
+    fn n_steps(&self) -> usize {
+        self.config.n_steps
+    }
+
+    fn eval_steps(&self) -> usize {
+        self.config.eval_steps
+    }
+
+    fn adjoint(&self, _iteration: u64) -> Adjoint {
+        self.config.adjoint
+    }
+
     fn start(&self, meta: &Params) -> Result<Params> {
         match &self.config.inner_optimiser {
             None => Ok(meta.clone()),
@@ -161,63 +173,21 @@ impl<N: Model> InnerLoop for Maml<N> {
         Ok(theta.add_scaled(&self.descent(meta, theta, support, order)?, -self.config.inner_lr)?)
     }
 
-    fn outer_loss(&self, _meta: &Params, theta: &Params, query: &Batch, _k: usize) -> Result<Tensor> {
-        let outputs = self.model.forward(&self.weights(theta)?, &Tensor::new(query.x.clone()), NormStats::Batch)?;
-        self.config.loss.per_task(&outputs, &query.y)
-    }
-
-    fn n_steps(&self) -> usize {
-        self.config.n_steps
+    fn weights(&self, _meta: &Params, theta: &Params, _k: usize) -> Result<Params> {
+        match &self.config.inner_optimiser {
+            None => Ok(theta.clone()),
+            Some(_) => fast::weights(theta),
+        }
     }
 }
 
 impl<N: Model> Maml<N> {
     /// The gradient of the inner objective.
     fn descent(&self, meta: &Params, theta: &Params, support: &Batch, order: Order) -> Result<Params> {
-        let g = inner_gradient(theta, order, |theta| {
-            let outputs = self.model.forward(theta, &Tensor::new(support.x.clone()), NormStats::Batch)?;
-            self.config.loss.per_task(&outputs, &support.y)
-        })?;
+        let g = inner_gradient(theta, order, |theta| task_loss(self, theta, support))?;
         match self.config.proximal {
             0.0 => Ok(g),
             lambda => Ok(g.add_scaled(&theta.sub(meta)?, lambda)?),
         }
-    }
-
-    /// The model's weights among the fast parameters.
-    fn weights(&self, fast: &Params) -> Result<Params> {
-        match &self.config.inner_optimiser {
-            None => Ok(fast.clone()),
-            Some(_) => Ok(fast::weights(fast)?),
-        }
-    }
-}
-
-impl<N: Model> MetaLearner for Maml<N> {
-    fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
-        Ok(self.model.init(rng, dtype, device)?)
-    }
-
-    fn adapt(&self, meta: &Params, support: &Batch) -> Result<Params> {
-        Ok(self.trajectory(meta, support, self.config.eval_steps)?.pop().expect("step 0 is always there"))
-    }
-
-    fn predict(&self, adapted: &Params, support: &Batch, x: &Value, setting: Setting) -> Result<Tensor> {
-        predict(&self.model, adapted, support, x, setting)
-    }
-
-    fn meta_grad(&self, meta: &Params, tasks: &TaskBatch, iteration: u64) -> Result<MetaGrad> {
-        bilevel_grad(self, self.config.adjoint, meta, tasks, iteration)
-    }
-
-    fn loss(&self) -> Loss {
-        self.config.loss
-    }
-}
-
-impl<N: Model> Stepwise for Maml<N> {
-    fn trajectory(&self, meta: &Params, support: &Batch, n_steps: usize) -> Result<Vec<Params>> {
-        let steps = bilevel::adapt(self, meta, support, n_steps)?;
-        steps.iter().map(|fast| self.weights(fast)).collect()
     }
 }

@@ -13,16 +13,15 @@
 //! averages are kept. Cosine annealing of the outer rate is the optimiser's business
 //! ([`Schedule::Cosine`](rekindle_optim::Schedule)).
 
-use candle_core::{DType, Device, Tensor as Value};
+use candle_core::{DType, Device};
 use rand::RngCore;
-use rekindle_autodiff::{NormStats, Order, Params, Tensor};
+use rekindle_autodiff::{Order, Params, Tensor};
 use rekindle_nn::Model;
-use rekindle_tasks::{Batch, TaskBatch};
+use rekindle_tasks::Batch;
 
-use crate::bilevel::{self, Adjoint, InnerLoop, bilevel_grad};
+use crate::bilevel::{Adjoint, InnerLoop, task_loss};
 use crate::inner::{check_rate, inner_gradient};
-use crate::learner::predict;
-use crate::{Error, Loss, MetaGrad, MetaLearner, Result, Setting, Stepwise};
+use crate::{Error, Loss, Result};
 
 /// Settings of MAML++. The defaults are those of the authors' Omniglot 5-way 1-shot runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,29 +96,52 @@ impl<N: Model> MamlPlusPlus<N> {
         self.config.norm_suffixes.iter().any(|suffix| name.ends_with(suffix.as_str()))
     }
 
-    /// The model's parameters at step k: the fast weights, and the slices of normalisation for that step.
-    fn whole(&self, meta: &Params, theta: &Params, k: usize) -> Result<Params> {
-        // After the last step there is no further slice: the query is judged with that of the last one.
+    /// The model's parameters in step k: the fast weights, and the slices of normalisation for that step.
+    fn at_step(&self, meta: &Params, theta: &Params, k: usize) -> Result<Params> {
+        // Steps beyond those of training go on with the last slice.
         let k = k.min(self.config.n_steps - 1);
         let Ok(norm) = meta.sub_params(NORM) else { return Ok(theta.clone()) };
         let slices = norm.map(|leaf| leaf.narrow(1, k, 1)?.squeeze(1))?;
         Ok(theta.merge(&slices)?)
     }
-
-    fn task_loss(&self, meta: &Params, theta: &Params, batch: &Batch, k: usize) -> Result<Tensor> {
-        let params = self.whole(meta, theta, k)?;
-        let outputs = self.model.forward(&params, &Tensor::new(batch.x.clone()), NormStats::Batch)?;
-        self.config.loss.per_task(&outputs, &batch.y)
-    }
 }
 
 impl<N: Model> InnerLoop for MamlPlusPlus<N> {
+    fn model(&self) -> &dyn Model {
+        &self.model
+    }
+
+    fn loss(&self) -> Loss {
+        self.config.loss
+    }
+
+    fn n_steps(&self) -> usize {
+        self.config.n_steps
+    }
+
+    fn eval_steps(&self) -> usize {
+        self.config.n_steps
+    }
+
+    fn adjoint(&self, iteration: u64) -> Adjoint {
+        let first = iteration < self.config.first_order_iterations;
+        if first { Adjoint::FirstOrder } else { self.config.adjoint }
+    }
+
+    fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
+        let (norm, theta) = self.model.init(rng, dtype, device)?.partition(|name| self.is_norm(name));
+        let k = self.config.n_steps;
+        let norm = norm.map(|leaf| Tensor::stack(&vec![leaf; k], 1))?;
+        let rates = theta.map(|_| Tensor::ones((1, k), dtype, device)?.scale(self.config.inner_lr))?;
+        Ok(theta.prefixed(THETA)?.merge(&norm.prefixed(NORM)?)?.merge(&rates.prefixed(RATE)?)?)
+    }
+
     fn start(&self, meta: &Params) -> Result<Params> {
         Ok(meta.sub_params(THETA)?)
     }
 
     fn step(&self, meta: &Params, theta: &Params, support: &Batch, k: usize, order: Order) -> Result<Params> {
-        let g = inner_gradient(theta, order, |theta| self.task_loss(meta, theta, support, k))?;
+        let g = inner_gradient(theta, order, |theta| task_loss(self, &self.at_step(meta, theta, k)?, support))?;
         // Steps beyond those of training go on with the last rate.
         let slice = k.min(self.config.n_steps - 1);
         Ok(theta.zip3(&meta.sub_params(RATE)?, &g, |theta, rates, g| {
@@ -129,12 +151,9 @@ impl<N: Model> InnerLoop for MamlPlusPlus<N> {
         })?)
     }
 
-    fn outer_loss(&self, meta: &Params, theta: &Params, query: &Batch, k: usize) -> Result<Tensor> {
-        self.task_loss(meta, theta, query, k.saturating_sub(1))
-    }
-
-    fn n_steps(&self) -> usize {
-        self.config.n_steps
+    /// After k steps the normalisation is that of the last step made, as in the authors' code.
+    fn weights(&self, meta: &Params, theta: &Params, k: usize) -> Result<Params> {
+        self.at_step(meta, theta, k.saturating_sub(1))
     }
 
     /// Every step's loss counts 1/K at first; the weights of all but the last fade linearly to nothing, and the last one
@@ -148,41 +167,5 @@ impl<N: Model> InnerLoop for MamlPlusPlus<N> {
         weights[0] = 0.0;
         weights[k] = 1.0 - early * (k - 1) as f64;
         weights
-    }
-}
-
-impl<N: Model> MetaLearner for MamlPlusPlus<N> {
-    fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
-        let (norm, theta) = self.model.init(rng, dtype, device)?.partition(|name| self.is_norm(name));
-        let k = self.config.n_steps;
-        let norm = norm.map(|leaf| Tensor::stack(&vec![leaf; k], 1))?;
-        let rates = theta.map(|_| Tensor::ones((1, k), dtype, device)?.scale(self.config.inner_lr))?;
-        Ok(theta.prefixed(THETA)?.merge(&norm.prefixed(NORM)?)?.merge(&rates.prefixed(RATE)?)?)
-    }
-
-    fn adapt(&self, meta: &Params, support: &Batch) -> Result<Params> {
-        Ok(self.trajectory(meta, support, self.config.n_steps)?.pop().expect("step 0 is always there"))
-    }
-
-    fn predict(&self, adapted: &Params, support: &Batch, x: &Value, setting: Setting) -> Result<Tensor> {
-        predict(&self.model, adapted, support, x, setting)
-    }
-
-    fn meta_grad(&self, meta: &Params, tasks: &TaskBatch, iteration: u64) -> Result<MetaGrad> {
-        let first = iteration < self.config.first_order_iterations;
-        let adjoint = if first { Adjoint::FirstOrder } else { self.config.adjoint };
-        bilevel_grad(self, adjoint, meta, tasks, iteration)
-    }
-
-    fn loss(&self) -> Loss {
-        self.config.loss
-    }
-}
-
-impl<N: Model> Stepwise for MamlPlusPlus<N> {
-    fn trajectory(&self, meta: &Params, support: &Batch, n_steps: usize) -> Result<Vec<Params>> {
-        let thetas = bilevel::adapt(self, meta, support, n_steps)?;
-        let phi = meta.detach().expand_tasks(support.x.dim(0)?)?;
-        thetas.iter().enumerate().map(|(k, theta)| self.whole(&phi, theta, k.saturating_sub(1))).collect()
     }
 }

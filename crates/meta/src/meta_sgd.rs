@@ -6,16 +6,15 @@
 //! Li, Zhou, Chen & Li, *Meta-SGD: Learning to Learn Quickly for Few-Shot Learning*, 2017. The rates may become negative,
 //! as in the paper.
 
-use candle_core::{DType, Device, Tensor as Value};
+use candle_core::{DType, Device};
 use rand::{Rng, RngCore};
-use rekindle_autodiff::{NormStats, Order, Params, Tensor};
+use rekindle_autodiff::{Order, Params};
 use rekindle_nn::Model;
-use rekindle_tasks::{Batch, TaskBatch};
+use rekindle_tasks::Batch;
 
-use crate::bilevel::{self, Adjoint, InnerLoop, bilevel_grad};
+use crate::bilevel::{Adjoint, InnerLoop, task_loss};
 use crate::inner::{check_rate, inner_gradient};
-use crate::learner::predict;
-use crate::{Error, Loss, MetaGrad, MetaLearner, Result, Setting, Stepwise};
+use crate::{Error, Loss, Result};
 
 /// Settings of Meta-SGD.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,33 +74,29 @@ impl<N: Model> MetaSgd<N> {
         config.validate()?;
         Ok(Self { model, config })
     }
-
-    fn task_loss(&self, theta: &Params, batch: &Batch) -> Result<Tensor> {
-        let outputs = self.model.forward(theta, &Tensor::new(batch.x.clone()), NormStats::Batch)?;
-        self.config.loss.per_task(&outputs, &batch.y)
-    }
 }
 
 impl<N: Model> InnerLoop for MetaSgd<N> {
-    fn start(&self, meta: &Params) -> Result<Params> {
-        Ok(meta.sub_params(THETA)?)
+    fn model(&self) -> &dyn Model {
+        &self.model
     }
 
-    fn step(&self, meta: &Params, theta: &Params, support: &Batch, _k: usize, order: Order) -> Result<Params> {
-        let g = inner_gradient(theta, order, |theta| self.task_loss(theta, support))?;
-        Ok(theta.zip3(&meta.sub_params(ALPHA)?, &g, |theta, alpha, g| theta.sub(&alpha.mul(g)?))?)
-    }
-
-    fn outer_loss(&self, _meta: &Params, theta: &Params, query: &Batch, _k: usize) -> Result<Tensor> {
-        self.task_loss(theta, query)
+    fn loss(&self) -> Loss {
+        self.config.loss
     }
 
     fn n_steps(&self) -> usize {
         self.config.n_steps
     }
-}
 
-impl<N: Model> MetaLearner for MetaSgd<N> {
+    fn eval_steps(&self) -> usize {
+        self.config.eval_steps
+    }
+
+    fn adjoint(&self, _iteration: u64) -> Adjoint {
+        self.config.adjoint
+    }
+
     fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
         let theta = self.model.init(rng, dtype, device)?;
         let (low, high) = self.config.rates;
@@ -110,25 +105,12 @@ impl<N: Model> MetaLearner for MetaSgd<N> {
         Ok(theta.prefixed(THETA)?.merge(&alpha.prefixed(ALPHA)?)?)
     }
 
-    fn adapt(&self, meta: &Params, support: &Batch) -> Result<Params> {
-        Ok(self.trajectory(meta, support, self.config.eval_steps)?.pop().expect("step 0 is always there"))
+    fn start(&self, meta: &Params) -> Result<Params> {
+        Ok(meta.sub_params(THETA)?)
     }
 
-    fn predict(&self, adapted: &Params, support: &Batch, x: &Value, setting: Setting) -> Result<Tensor> {
-        predict(&self.model, adapted, support, x, setting)
-    }
-
-    fn meta_grad(&self, meta: &Params, tasks: &TaskBatch, iteration: u64) -> Result<MetaGrad> {
-        bilevel_grad(self, self.config.adjoint, meta, tasks, iteration)
-    }
-
-    fn loss(&self) -> Loss {
-        self.config.loss
-    }
-}
-
-impl<N: Model> Stepwise for MetaSgd<N> {
-    fn trajectory(&self, meta: &Params, support: &Batch, n_steps: usize) -> Result<Vec<Params>> {
-        bilevel::adapt(self, meta, support, n_steps)
+    fn step(&self, meta: &Params, theta: &Params, support: &Batch, _k: usize, order: Order) -> Result<Params> {
+        let g = inner_gradient(theta, order, |theta| task_loss(self, theta, support))?;
+        Ok(theta.zip3(&meta.sub_params(ALPHA)?, &g, |theta, alpha, g| theta.sub(&alpha.mul(g)?))?)
     }
 }

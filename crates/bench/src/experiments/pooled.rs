@@ -32,7 +32,11 @@ impl<N: Model> MetaLearner for Pooled<N> {
 
     fn meta_grad(&self, meta: &Params, tasks: &TaskBatch, _iteration: u64) -> Result<MetaGrad> {
         let phi = meta.detach().expand_tasks(tasks.n_tasks()?)?.leaf();
-        let outputs = self.0.model().forward(&phi, &Tensor::new(tasks.query.x.clone()), NormStats::Batch)?;
+        let outputs = rekindle_meta::InnerLoop::model(&self.0).forward(
+            &phi,
+            &Tensor::new(tasks.query.x.clone()),
+            NormStats::Batch,
+        )?;
         let losses = self.loss().per_task(&outputs, &tasks.query.y)?;
         let grads = phi.grad(&losses.sum_all()?, Order::First)?;
         Ok(MetaGrad { losses: losses.detach(), grads })

@@ -2,19 +2,47 @@
 
 mod checkpointed;
 mod implicit;
+mod learner;
 mod unrolled;
 
-use rekindle_autodiff::{CgConfig, NoRecord, Order, Params, Tensor};
+use candle_core::{DType, Device};
+use rand::RngCore;
+use rekindle_autodiff::{CgConfig, NoRecord, NormStats, Order, Params, Tensor};
+use rekindle_nn::Model;
 use rekindle_tasks::{Batch, TaskBatch};
 
-use crate::{Error, MetaGrad, Result};
+use crate::{Error, Loss, MetaGrad, Result};
 
 /// Gradient-based adaptation: where to start, one step, how to judge the result. All pure.
 ///
 /// ```text
 /// θ₀ = start(φ)     θₖ₊₁ = step(φ, θₖ, support)     L = Σₖ wₖ · outer_loss(φ, θₖ, query)
 /// ```
-pub trait InnerLoop: Send + Sync {
+/// What implements it is a [`MetaLearner`](crate::MetaLearner) and [`Stepwise`](crate::Stepwise): both come with it.
+pub trait InnerLoop: std::fmt::Debug + Send + Sync {
+    /// The model that learns.
+    fn model(&self) -> &dyn Model;
+
+    /// The loss, inside and outside.
+    fn loss(&self) -> Loss;
+
+    /// Steps of adaptation in training, K.
+    fn n_steps(&self) -> usize;
+
+    /// Steps of adaptation to a new task.
+    fn eval_steps(&self) -> usize;
+
+    /// How to differentiate through the inner loop at a meta-iteration.
+    fn adjoint(&self, iteration: u64) -> Adjoint;
+
+    /// Fresh meta-parameters φ, leaves `[1, …]`; by default the model's own.
+    ///
+    /// # Errors
+    /// If the device cannot hold them.
+    fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
+        Ok(self.model().init(rng, dtype, device)?)
+    }
+
     /// The fast parameters θ₀(φ), leaves `[M, …]`, from meta-parameters that are expanded to M tasks.
     ///
     /// # Errors
@@ -27,14 +55,21 @@ pub trait InnerLoop: Send + Sync {
     /// If the support set does not fit.
     fn step(&self, meta: &Params, theta: &Params, support: &Batch, k: usize, order: Order) -> Result<Params>;
 
+    /// The model's parameters after `k` steps; by default the fast parameters are all of them.
+    ///
+    /// # Errors
+    /// If the parameters are not this learner's.
+    fn weights(&self, _meta: &Params, theta: &Params, _k: usize) -> Result<Params> {
+        Ok(theta.clone())
+    }
+
     /// Losses `[M]` on the query set after `k` steps.
     ///
     /// # Errors
     /// If the query set does not fit.
-    fn outer_loss(&self, meta: &Params, theta: &Params, query: &Batch, k: usize) -> Result<Tensor>;
-
-    /// Steps of adaptation in training, K.
-    fn n_steps(&self) -> usize;
+    fn outer_loss(&self, meta: &Params, theta: &Params, query: &Batch, k: usize) -> Result<Tensor> {
+        task_loss(self, &self.weights(meta, theta, k)?, query)
+    }
 
     /// The weights w₀ … w_K of the losses after each step; by default only the last one counts.
     fn outer_weights(&self, _iteration: u64) -> Vec<f64> {
@@ -42,6 +77,12 @@ pub trait InnerLoop: Send + Sync {
         weights[self.n_steps()] = 1.0;
         weights
     }
+}
+
+/// Losses `[M]` of an inner loop's model with the given weights.
+pub(crate) fn task_loss(inner: &(impl InnerLoop + ?Sized), weights: &Params, batch: &Batch) -> Result<Tensor> {
+    let outputs = inner.model().forward(weights, &Tensor::new(batch.x.clone()), NormStats::Batch)?;
+    inner.loss().per_task(&outputs, &batch.y)
 }
 
 /// How the meta-gradient flows back through adaptation.
@@ -106,10 +147,7 @@ pub fn bilevel_grad(
 }
 
 /// The fast parameters after 0, 1, …, `n_steps` steps, constants.
-///
-/// # Errors
-/// Those of the inner loop.
-pub fn adapt(inner: &(impl InnerLoop + ?Sized), meta: &Params, support: &Batch, n_steps: usize) -> Result<Vec<Params>> {
+fn adapt(inner: &(impl InnerLoop + ?Sized), meta: &Params, support: &Batch, n_steps: usize) -> Result<Vec<Params>> {
     let phi = meta.detach().expand_tasks(support.x.dim(0)?)?;
     let mut thetas = vec![inner.start(&phi)?.detach()];
     for k in 0..n_steps {
