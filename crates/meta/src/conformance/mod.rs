@@ -79,8 +79,8 @@ impl Suite {
             for case in [&single, &double] {
                 values::gradients_have_the_right_form(case, iteration)?;
             }
-            values::tasks_do_not_see_each_other(&double, iteration)?;
             values::same_inputs_give_same_bits(&single, iteration)?;
+            values::tasks_do_not_see_each_other(&double, iteration)?;
             values::splits_change_no_bit(&single, iteration)?;
             if self.exact_gradient {
                 behaviour::gradients_are_those_of_the_losses(&double, iteration)?;
