@@ -33,23 +33,65 @@ fn batched<T: Real>(a: &Value, ta: bool, b: &Value, tb: bool) -> Result<Value> {
     let shape = [lead, &[i, j]].concat();
     let mut out = Vec::with_capacity(batch * i * j);
     if i > 0 && j > 0 && left.cols > 0 {
-        if let Some(folded) = fold_rows(&left, a_layout, b_layout, batch, ta) {
-            gemm_extend(folded, right, &mut out);
-        } else {
-            for (a_start, b_start) in starts(a_layout).zip(starts(b_layout)) {
-                gemm_extend(Matrix { start: a_start, ..left }, Matrix { start: b_start, ..right }, &mut out);
-            }
-        }
+        each(left, a_layout, right, b_layout, batch, |a, b| gemm_extend(a, b, &mut out));
     }
     // An empty inner axis sums nothing.
     out.resize(batch * i * j, T::ZERO);
     tensor(out, shape)
 }
 
-/// One tall matrix, where the right side repeats one matrix and the rows of the left side follow each other.
-fn fold_rows<'a, T>(left: &Matrix<'a, T>, a: &Layout, b: &Layout, batch: usize, ta: bool) -> Option<Matrix<'a, T>> {
+/// Calls `multiply` for the products of a batch, in order; for all of them at once where the right side repeats one
+/// matrix, so that they are only more rows.
+///
+/// The bits of a task's product must not depend on how many tasks run at once, and the `gemm` crate chooses its way of
+/// summing by the sizes. Folded or not, a product takes the same way if it is a proper matrix product, its right side
+/// is read along its rows, and its inner axis fits into one of gemm's blocks; so only those are folded, and right sides
+/// that are read transposed are copied first, which is faster as well.
+fn each<T: Real>(
+    left: Matrix<'_, T>,
+    a: &Layout,
+    right: Matrix<'_, T>,
+    b: &Layout,
+    batch: usize,
+    mut multiply: impl FnMut(Matrix<'_, T>, Matrix<'_, T>),
+) {
+    let (inner, cols) = (left.cols, right.cols);
+    let proper = left.rows > 1 && cols > 1 && inner > 2;
+    let turned = proper && right.row_stride == 1 && right.col_stride > 1;
+    let mut scratch = Vec::new();
+    let mut multiply = |a: Matrix<'_, T>, b: Matrix<'_, T>| {
+        if turned {
+            copy_rows(&b, &mut scratch);
+            multiply(a, Matrix::dense(&scratch, inner, cols));
+        } else {
+            multiply(a, b);
+        }
+    };
     let repeats = b.dims().iter().zip(b.stride()).rev().skip(2).all(|(&d, &s)| d == 1 || s == 0);
-    (repeats && !ta && a.is_contiguous()).then(|| Matrix { rows: left.rows * batch, ..*left })
+    let by_rows = left.col_stride == 1 && a.is_contiguous();
+    if batch > 1 && repeats && by_rows && proper && inner <= GEMM_BLOCK {
+        return multiply(Matrix { rows: left.rows * batch, ..left }, right);
+    }
+    for (a_start, b_start) in starts(a).zip(starts(b)) {
+        multiply(Matrix { start: a_start, ..left }, Matrix { start: b_start, ..right });
+    }
+}
+
+/// Up to this inner size gemm sums in one go.
+const GEMM_BLOCK: usize = 512;
+
+/// Copies a matrix that lies along its columns so that it lies along its rows, in blocks that stay in the cache.
+fn copy_rows<T: Real>(m: &Matrix<'_, T>, out: &mut Vec<T>) {
+    const SIDE: usize = 8;
+    out.clear();
+    out.resize(m.rows * m.cols, T::ZERO);
+    for (top, left) in (0..m.rows).step_by(SIDE).flat_map(|r| (0..m.cols).step_by(SIDE).map(move |c| (r, c))) {
+        for row in top..(top + SIDE).min(m.rows) {
+            for col in left..(left + SIDE).min(m.cols) {
+                out[row * m.cols + col] = m.data[m.start + row * m.row_stride + col * m.col_stride];
+            }
+        }
+    }
 }
 
 /// The last two axes of a layout as a matrix, at the layout's first element.
@@ -108,12 +150,11 @@ fn affine<T: Real>(x: &Value, w: &Value, b: &Value) -> Result<Value> {
     if out.is_empty() || d == 0 {
         return tensor(out, (m, rows, o));
     }
-    if let Some(folded) = fold_rows(&left, x_layout, w_layout, m, false) {
-        gemm(folded, right, &mut out, true);
-    } else {
-        for ((x_start, w_start), out) in starts(x_layout).zip(starts(w_layout)).zip(out.chunks_exact_mut(rows * o)) {
-            gemm(Matrix { start: x_start, ..left }, Matrix { start: w_start, ..right }, out, true);
-        }
-    }
+    let mut rest = out.as_mut_slice();
+    each(left, x_layout, right, w_layout, m, |x, w| {
+        let (head, tail) = std::mem::take(&mut rest).split_at_mut(x.rows * o);
+        gemm(x, w, head, true);
+        rest = tail;
+    });
     tensor(out, (m, rows, o))
 }
