@@ -5,12 +5,12 @@ use rekindle_autodiff::{Order, Params, Tensor};
 use crate::{Error, Result};
 
 /// The gradient of a task-wise loss `[M]` at `theta`. With [`Order::First`] it is a constant, and the history of
-/// `theta` plays no part in it.
-pub(crate) fn inner_gradient(
-    theta: &Params,
-    order: Order,
-    loss: impl FnOnce(&Params) -> Result<Tensor>,
-) -> Result<Params> {
+/// `theta` plays no part in it. With [`Order::Higher`] and a tracked `theta` it is recorded; what an
+/// [`InnerLoop::step`](crate::InnerLoop::step) is made of.
+///
+/// # Errors
+/// Those of `loss`; if it does not depend on some leaf of `theta`.
+pub fn inner_gradient(theta: &Params, order: Order, loss: impl FnOnce(&Params) -> Result<Tensor>) -> Result<Params> {
     let tracked = order == Order::Higher && theta.leaves().iter().all(Tensor::is_tracked);
     let point = if tracked { theta.clone() } else { theta.leaf() };
     // Summing over tasks keeps per-task gradients separate: leaf m only sees loss m.

@@ -20,6 +20,7 @@ pub use anil::Anil;
 pub use bilevel::{Adjoint, InnerLoop, bilevel_grad};
 pub use error::{Error, Result};
 pub use evaluate::{EvalConfig, Evaluation, evaluate, evaluate_steps};
+pub use inner::inner_gradient;
 pub use learner::{MetaGrad, MetaLearner, Setting, Stepwise};
 pub use loss::Loss;
 pub use maml::{Maml, MamlConfig};
@@ -30,3 +31,8 @@ pub use runner::Runner;
 pub use trainer::{
     EveryN, Iteration, JsonLines, Observer, Stop, TensorBoard, TrainConfig, Trained, Trainer, Validation,
 };
+
+/// The recipe for new algorithms is tested like all other documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/adding-an-algorithm.md")]
+struct AddingAnAlgorithm;

@@ -1,3 +1,5 @@
+//! Tests of the module `context`.
+
 use super::*;
 
 fn context() -> (tempfile::TempDir, Context) {

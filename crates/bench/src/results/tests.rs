@@ -1,3 +1,5 @@
+//! Tests of the module `results`.
+
 use super::*;
 use crate::Context;
 use crate::record::{Estimate, Image, ImageGrid, Mark, Plot, Published, Table};

@@ -1,3 +1,5 @@
+//! Tests of the module `runner`.
+
 use clap::Parser as _;
 
 use super::*;

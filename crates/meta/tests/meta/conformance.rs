@@ -10,8 +10,8 @@ use rekindle_meta::{
     Adjoint, Anil, Error, Loss, Maml, MamlConfig, MamlPlusPlus, MamlPlusPlusConfig, MetaGrad, MetaLearner, MetaSgd,
     MetaSgdConfig, Reptile, ReptileConfig, Result, Setting,
 };
-use rekindle_nn::{Mlp, Model};
-use rekindle_tasks::{Batch, Sinusoid, TaskBatch};
+use rekindle_nn::{Conv4, Conv4Config, Downsampling, Mlp};
+use rekindle_tasks::{Batch, FewShot, FewShotSampler, Glyphs, Sinusoid, TaskBatch};
 
 use crate::{normalised_mlp, smooth_mlp};
 
@@ -81,6 +81,22 @@ fn reptile() {
     }
 }
 
+/// Images, labels, convolutions and both ways of making them smaller.
+#[test]
+fn convolutional_networks() {
+    let few_shot = FewShot { ways: 3, ..FewShot::default() };
+    let sampler = FewShotSampler::new(Glyphs { size: 16, ..Glyphs::default() }, few_shot).unwrap();
+    for downsampling in [Downsampling::Stride2, Downsampling::MaxPool] {
+        let config = Conv4Config { downsampling, image: (16, 16), channels: 5, ..Conv4Config::omniglot() };
+        let model = Conv4::new(config, 3).unwrap();
+        check(&Maml::new(model.clone(), MamlConfig { n_steps: 2, ..MamlConfig::omniglot() }).unwrap(), &sampler)
+            .unwrap();
+        check(&Anil::new(model.clone(), "head", MamlConfig::omniglot()).unwrap(), &sampler).unwrap();
+        let config = MamlPlusPlusConfig { n_steps: 2, ..MamlPlusPlusConfig::default() };
+        check(&MamlPlusPlus::new(model, config).unwrap(), &sampler).unwrap();
+    }
+}
+
 /// What is wrong with a learner that is otherwise MAML.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
@@ -124,9 +140,11 @@ impl MetaLearner for Faulty {
 
     fn predict(&self, adapted: &Params, support: &Batch, x: &Value, setting: Setting) -> Result<Tensor> {
         match self.fault {
-            Fault::SeesOtherQueries => {
-                Ok(rekindle_meta::InnerLoop::model(&self.maml).forward(adapted, &Tensor::new(x.clone()), NormStats::Batch)?)
-            }
+            Fault::SeesOtherQueries => Ok(rekindle_meta::InnerLoop::model(&self.maml).forward(
+                adapted,
+                &Tensor::new(x.clone()),
+                NormStats::Batch,
+            )?),
             Fault::FlatPredictions => {
                 let outputs = self.maml.predict(adapted, support, x, setting)?;
                 Ok(outputs.reshape(outputs.elem_count())?)

@@ -1,3 +1,5 @@
+//! Tests of the module `glyphs`.
+
 use super::raster::ink;
 use super::*;
 
