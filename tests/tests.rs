@@ -5,3 +5,6 @@ mod few_shot;
 
 // Same seed, same bits, whatever the threads and chunks.
 mod determinism;
+
+// Models written for candle-nn.
+mod candle_model;
