@@ -50,7 +50,7 @@ fn its_gradients_are_each_tasks_own() -> Result<()> {
     Ok(())
 }
 
-/// First-order MAML runs through it and learns; the second-order form is refused with the way out.
+/// First-order MAML runs through it and learns: predicting zero gives 4.25. The second-order form is refused with the way out.
 #[test]
 fn first_order_maml_learns_with_it() -> Result<()> {
     let initial = regressor().init(&mut ChaCha8Rng::seed_from_u64(0), DType::F32, &Device::Cpu)?;
@@ -68,6 +68,6 @@ fn first_order_maml_learns_with_it() -> Result<()> {
     let judge =
         |params| evaluate(&learner, params, &Sinusoid::maml(10), &EvalConfig { n_tasks: 100, ..EvalConfig::default() });
     let (before, after) = (judge(&initial)?.mean, judge(&trained.params)?.mean);
-    assert!(after < 0.85 * before && after < 3.2, "mean squared error {before:.2}, after meta-training {after:.2}");
+    assert!(after < 0.6 * before && after < 3.8, "mean squared error {before:.2}, after meta-training {after:.2}");
     Ok(())
 }

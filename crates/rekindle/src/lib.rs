@@ -1,4 +1,4 @@
-#![doc = include_str!("../../../README.md")]
+#![doc = include_str!("../README.md")]
 
 pub use rekindle_autodiff as autodiff;
 #[cfg(feature = "meta")]

@@ -26,6 +26,7 @@ fn maml_learns_to_fit_a_sine_wave_in_one_step() -> Result<()> {
     };
     let (before, after) = (score(&initial)?, score(&trained.params)?);
     assert!(before[1] > 3.5, "an untrained network adapts hardly at all: {before:?}");
-    assert!(after[1] < 1.7 && after[5] < after[1], "{after:?}");
+    // 1.15 and 0.76 on the machine that this was written on.
+    assert!(after[1] < 1.4 && after[5] < after[1], "{after:?}");
     Ok(())
 }
