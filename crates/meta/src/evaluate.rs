@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use rekindle_autodiff::Params;
 use rekindle_tasks::{TaskBatch, TaskSampler, batch_rng};
 
+use crate::learner::beside;
 use crate::{Error, MetaLearner, Result, Runner, Setting, Stepwise};
 
 /// Mean and 95 % confidence interval over tasks.
@@ -112,10 +113,7 @@ fn over_tasks(
     let mut columns: Vec<Vec<f64>> = Vec::new();
     for (i, start) in (0..config.n_tasks).step_by(BATCH).enumerate() {
         let n = BATCH.min(config.n_tasks - start);
-        let mut tasks = sampler.sample(&mut batch_rng(config.seed, i as u64), n)?;
-        if let Some(leaf) = meta.leaves().first() {
-            tasks = tasks.to_device(leaf.device())?.to_dtype(leaf.dtype())?;
-        }
+        let tasks = beside(meta, sampler.sample(&mut batch_rng(config.seed, i as u64), n)?)?;
         let parts: Mutex<Vec<(usize, Vec<Vec<f64>>)>> = Mutex::default();
         config.runner.for_chunks(&tasks, |index, chunk| {
             let part = work(chunk)?;

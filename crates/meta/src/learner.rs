@@ -89,3 +89,11 @@ pub(crate) fn predict(
         }
     }
 }
+
+/// Tasks on the device, and in the element type, of the parameters that will learn from them.
+pub(crate) fn beside(params: &Params, tasks: TaskBatch) -> Result<TaskBatch> {
+    match params.leaves().first() {
+        Some(leaf) => Ok(tasks.to_device(leaf.device())?.to_dtype(leaf.dtype())?),
+        None => Ok(tasks),
+    }
+}

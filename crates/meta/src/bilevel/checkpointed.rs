@@ -78,9 +78,7 @@ impl<I: InnerLoop + ?Sized> Sweep<'_, I> {
     fn pull_back(&mut self, theta: &Params, k: usize, v: &[Option<Tensor>]) -> Result<Cotangent> {
         let leaf = theta.leaf();
         let next = self.inner.step(self.phi, &leaf, &self.tasks.support, k, Order::Higher)?;
-        let seeds: Vec<(&Tensor, &Tensor)> =
-            next.leaves().iter().zip(v).filter_map(|(y, v)| Some((y, v.as_ref()?))).collect();
-        let mut pulled = self.split(&seeds, &leaf)?;
+        let mut pulled = self.split(&seeds(&next, v), &leaf)?;
         add_partial(&mut pulled, self.loss_at(theta, k)?)?;
         Ok(pulled)
     }
@@ -96,13 +94,16 @@ impl<I: InnerLoop + ?Sized> Sweep<'_, I> {
 
     fn finish(mut self, v: &[Option<Tensor>]) -> Result<MetaGrad> {
         let start = self.inner.start(self.phi)?;
-        let seeds: Vec<(&Tensor, &Tensor)> =
-            start.leaves().iter().zip(v).filter_map(|(y, v)| Some((y, v.as_ref()?))).collect();
         let targets: Vec<&Tensor> = self.phi.leaves().iter().collect();
-        add_partial(&mut self.by_phi, partial_vjp(&seeds, &targets, Order::First)?)?;
+        add_partial(&mut self.by_phi, partial_vjp(&seeds(&start, v), &targets, Order::First)?)?;
         let Some(losses) = self.losses else {
             return Err(crate::Error::setting("outer_weights", &"all zero", "not zero for at least one step"));
         };
         Ok(MetaGrad { losses, grads: filled(self.phi, self.by_phi)? })
     }
+}
+
+/// The outputs that have a gradient, each with it.
+fn seeds<'a>(outputs: &'a Params, v: &'a [Option<Tensor>]) -> Vec<(&'a Tensor, &'a Tensor)> {
+    outputs.leaves().iter().zip(v).filter_map(|(y, v)| Some((y, v.as_ref()?))).collect()
 }

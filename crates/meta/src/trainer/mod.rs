@@ -14,6 +14,7 @@ use rekindle_autodiff::{NoRecord, Params};
 use rekindle_optim::{Transform, apply_updates};
 use rekindle_tasks::{Prefetch, TaskSampler};
 
+use crate::learner::beside;
 use crate::{Error, EvalConfig, MetaLearner, Result, Runner, evaluate};
 
 use checkpoint::Checkpoint;
@@ -167,10 +168,7 @@ impl Trainer<'_> {
 
     /// One update; the loss before it.
     fn step(&self, state: &mut Checkpoint, prefetch: &Prefetch) -> Result<f64> {
-        let mut tasks = prefetch.next()?;
-        if let Some(leaf) = state.params.leaves().first() {
-            tasks = tasks.to_device(leaf.device())?.to_dtype(leaf.dtype())?;
-        }
+        let tasks = beside(&state.params, prefetch.next()?)?;
         let (losses, grads) = self.config.runner.meta_grad(self.learner, &state.params, &tasks, state.iteration)?;
         let loss = losses.iter().sum::<f64>() / losses.len() as f64;
         if !loss.is_finite() {
