@@ -239,12 +239,20 @@ impl Params {
     /// # Errors
     /// If there is none.
     pub fn sub_params(&self, prefix: &str) -> Result<Self> {
-        let below = |name: &str| Some(name.strip_prefix(prefix)?.strip_prefix('.')?.to_owned());
-        let sub = Self::new(self.iter().filter_map(|(name, leaf)| Some((below(name)?, leaf.clone()))))?;
+        let sub = self.below(prefix)?;
         if sub.is_empty() {
             return Err(Error::MissingParam { name: format!("{prefix}.*"), available: self.names.list.join(", ") });
         }
         Ok(sub)
+    }
+
+    /// As [`sub_params`](Self::sub_params), but there may be none.
+    ///
+    /// # Errors
+    /// Never: names that were different stay different.
+    pub fn below(&self, prefix: &str) -> Result<Self> {
+        let cut = |name: &str| Some(name.strip_prefix(prefix)?.strip_prefix('.')?.to_owned());
+        Self::new(self.iter().filter_map(|(name, leaf)| Some((cut(name)?, leaf.clone()))))
     }
 
     /// Checks that names and shapes are those of `template`.

@@ -22,7 +22,8 @@ pub(crate) fn step(
 ) -> Result<Params> {
     let theta = weights(fast)?;
     let blank = optimiser.init(&theta)?;
-    let leaves = below(fast, STATE)?;
+    // Plain gradient descent has no state, so there may be no leaves.
+    let leaves = fast.below(STATE)?;
     let state = blank.with_leaves(&leaves.ordered_like(&blank.leaves()?)?)?.at_step(k as u64);
     let (updates, next) = optimiser.update(&gradient(&theta)?, &state, &theta)?;
     join(&apply_updates(&theta, &updates)?, &next.leaves()?)
@@ -30,15 +31,9 @@ pub(crate) fn step(
 
 /// The weights alone.
 pub(crate) fn weights(fast: &Params) -> Result<Params> {
-    below(fast, WEIGHTS)
+    Ok(fast.below(WEIGHTS)?)
 }
 
 fn join(weights: &Params, state: &Params) -> Result<Params> {
     Ok(weights.prefixed(WEIGHTS)?.merge(&state.prefixed(STATE)?)?)
-}
-
-/// As [`Params::sub_params`], but there may be none: plain gradient descent has no state.
-fn below(fast: &Params, prefix: &str) -> Result<Params> {
-    let cut = |name: &str| Some(name.strip_prefix(prefix)?.strip_prefix('.')?.to_owned());
-    Ok(Params::new(fast.iter().filter_map(|(name, leaf)| Some((cut(name)?, leaf.clone()))))?)
 }
