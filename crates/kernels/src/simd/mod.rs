@@ -1,0 +1,78 @@
+//! One vector of `f32`, in the instruction sets that kernels are compiled for.
+//!
+//! A kernel is written once over [`Simd`] and compiled once for each set ([`Level::run`](crate::Level)). A value of a
+//! type that implements it proves that the machine has the instructions, so only what touches memory is `unsafe`.
+
+#![allow(unsafe_code, reason = "declares the methods that touch memory; their contracts stand beside them")]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon::Neon;
+
+/// Vectors of [`LANES`](Simd::LANES) numbers. Every method is inlined into its kernel.
+pub(crate) trait Simd: Copy {
+    /// Numbers in a vector.
+    const LANES: usize;
+    /// Vectors that the processor holds at once: what the size of a kernel's tile is chosen by.
+    const REGISTERS: usize;
+    /// The vector.
+    type V: Copy;
+
+    /// `x` in every lane.
+    fn splat(self, x: f32) -> Self::V;
+
+    /// # Safety
+    /// `p` must be valid for reads of `LANES` numbers.
+    unsafe fn load(self, p: *const f32) -> Self::V;
+
+    /// The first `n ≤ LANES` numbers, zeros behind them.
+    ///
+    /// # Safety
+    /// `p` must be valid for reads of `n` numbers.
+    unsafe fn load_first(self, p: *const f32, n: usize) -> Self::V;
+
+    /// # Safety
+    /// `p` must be valid for writes of `LANES` numbers.
+    unsafe fn store(self, p: *mut f32, v: Self::V);
+
+    /// Writes the first `n ≤ LANES` lanes.
+    ///
+    /// # Safety
+    /// `p` must be valid for writes of `n` numbers.
+    unsafe fn store_first(self, p: *mut f32, n: usize, v: Self::V);
+
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+
+    /// `a b + c`, rounded once.
+    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+
+    /// The larger one; `b` where one of them is not a number, so that `max(0, x)` keeps a NaN.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+
+    /// The smaller one; `b` where one of them is not a number.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+
+    fn sqrt(self, a: Self::V) -> Self::V;
+
+    /// `x` where `a > b`, else `y` (also where `a` or `b` is not a number).
+    fn where_gt(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+
+    /// The nearest integer, halves to even.
+    fn round(self, a: Self::V) -> Self::V;
+
+    /// `2ⁿ` for integers `−126 ≤ n ≤ 127`.
+    fn pow2(self, n: Self::V) -> Self::V;
+}
