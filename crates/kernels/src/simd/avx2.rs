@@ -48,7 +48,8 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn load_first(self, p: *const f32, n: usize) -> __m256 {
-        unsafe { _mm256_maskload_ps(p, first(n)) }
+        // A masked access costs more than the branch.
+        unsafe { if n == 8 { _mm256_loadu_ps(p) } else { _mm256_maskload_ps(p, first(n)) } }
     }
 
     #[inline(always)]
@@ -58,7 +59,7 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn store_first(self, p: *mut f32, n: usize, v: __m256) {
-        unsafe { _mm256_maskstore_ps(p, first(n), v) }
+        unsafe { if n == 8 { _mm256_storeu_ps(p, v) } else { _mm256_maskstore_ps(p, first(n), v) } }
     }
 
     #[inline(always)]
@@ -117,5 +118,37 @@ impl Simd for Avx2 {
             let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
             _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
         }
+    }
+
+    #[inline(always)]
+    fn first_lane(self, a: __m256) -> f32 {
+        unsafe { _mm256_cvtss_f32(a) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose8(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        unsafe { transpose8(from, from_stride, to, to_stride) }
+    }
+}
+
+/// Pairs, then quadruples, then halves change places.
+#[inline(always)]
+pub(super) unsafe fn transpose8(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+    unsafe {
+        let row = |j: usize| _mm256_loadu_ps(from.add(j * from_stride));
+        let pairs = |a, b| (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        let ((a0, a1), (a2, a3)) = (pairs(row(0), row(1)), pairs(row(2), row(3)));
+        let ((a4, a5), (a6, a7)) = (pairs(row(4), row(5)), pairs(row(6), row(7)));
+        let fours = |a, b| (_mm256_shuffle_ps::<0x44>(a, b), _mm256_shuffle_ps::<0xEE>(a, b));
+        let ((b0, b1), (b2, b3)) = (fours(a0, a2), fours(a1, a3));
+        let ((b4, b5), (b6, b7)) = (fours(a4, a6), fours(a5, a7));
+        let halves = |i: usize, a, b| {
+            _mm256_storeu_ps(to.add(i * to_stride), _mm256_permute2f128_ps::<0x20>(a, b));
+            _mm256_storeu_ps(to.add((i + 4) * to_stride), _mm256_permute2f128_ps::<0x31>(a, b));
+        };
+        halves(0, b0, b4);
+        halves(1, b1, b5);
+        halves(2, b2, b6);
+        halves(3, b3, b7);
     }
 }

@@ -114,4 +114,15 @@ impl Simd for Avx512 {
             _mm512_castsi512_ps(_mm512_slli_epi32::<23>(biased))
         }
     }
+
+    #[inline(always)]
+    fn first_lane(self, a: __m512) -> f32 {
+        unsafe { _mm512_cvtss_f32(a) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose8(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // AVX-512 contains AVX2, and a block of 16 leaves more of a small matrix over.
+        unsafe { super::avx2::transpose8(from, from_stride, to, to_stride) }
+    }
 }

@@ -75,4 +75,13 @@ pub(crate) trait Simd: Copy {
 
     /// `2ⁿ` for integers `−126 ≤ n ≤ 127`.
     fn pow2(self, n: Self::V) -> Self::V;
+
+    /// The number in the first lane.
+    fn first_lane(self, a: Self::V) -> f32;
+
+    /// Transposes a block: `to[i·to_stride + j] = from[j·from_stride + i]` for `i, j < 8`.
+    ///
+    /// # Safety
+    /// Both blocks must be valid, `from` for reads and `to` for writes, and must not overlap.
+    unsafe fn transpose8(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize);
 }

@@ -37,7 +37,10 @@ impl Simd for Neon {
 
     #[inline(always)]
     unsafe fn load_first(self, p: *const f32, n: usize) -> float32x4_t {
-        debug_assert!(n <= 4, "a vector has 4 lanes");
+        if n == 4 {
+            return unsafe { vld1q_f32(p) };
+        }
+        debug_assert!(n < 4, "a vector has 4 lanes");
         let mut buffer = [0f32; 4];
         unsafe {
             core::ptr::copy_nonoverlapping(p, buffer.as_mut_ptr(), n);
@@ -52,7 +55,10 @@ impl Simd for Neon {
 
     #[inline(always)]
     unsafe fn store_first(self, p: *mut f32, n: usize, v: float32x4_t) {
-        debug_assert!(n <= 4, "a vector has 4 lanes");
+        if n == 4 {
+            return unsafe { vst1q_f32(p, v) };
+        }
+        debug_assert!(n < 4, "a vector has 4 lanes");
         let mut buffer = [0f32; 4];
         unsafe {
             vst1q_f32(buffer.as_mut_ptr(), v);
@@ -117,5 +123,31 @@ impl Simd for Neon {
             let biased = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
             vreinterpretq_f32_s32(vshlq_n_s32::<23>(biased))
         }
+    }
+
+    #[inline(always)]
+    fn first_lane(self, a: float32x4_t) -> f32 {
+        unsafe { vgetq_lane_f32::<0>(a) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose8(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for (i, j) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
+            unsafe { transpose4(from.add(j * from_stride + i), from_stride, to.add(i * to_stride + j), to_stride) }
+        }
+    }
+}
+
+/// Pairs, then halves change places.
+#[inline(always)]
+unsafe fn transpose4(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+    unsafe {
+        let row = |j: usize| vld1q_f32(from.add(j * from_stride));
+        let (low, high) = (vtrnq_f32(row(0), row(1)), vtrnq_f32(row(2), row(3)));
+        let put = |i: usize, v| vst1q_f32(to.add(i * to_stride), v);
+        put(0, vcombine_f32(vget_low_f32(low.0), vget_low_f32(high.0)));
+        put(1, vcombine_f32(vget_low_f32(low.1), vget_low_f32(high.1)));
+        put(2, vcombine_f32(vget_high_f32(low.0), vget_high_f32(high.0)));
+        put(3, vcombine_f32(vget_high_f32(low.1), vget_high_f32(high.1)));
     }
 }

@@ -1,0 +1,39 @@
+//! A right operand whose columns lie along memory, copied so that its rows do.
+//!
+//! Tile: 8 × 8 numbers, which the registers of AVX2 transpose without touching memory in between.
+
+#![allow(unsafe_code, reason = "reads and writes by pointer; `Product::check` has proved every element in bounds")]
+
+use super::Operand;
+use crate::simd::Simd;
+
+/// Copies `[inner, cols]` with `row = 1` from element `start` on into rows of `cols` numbers.
+///
+/// # Safety
+/// The operand's elements must lie within its slice.
+#[inline(always)]
+pub(super) unsafe fn transpose<S: Simd>(simd: S, b: &Operand<'_>, start: usize, sizes: [usize; 2], out: &mut Vec<f32>) {
+    let [inner, cols] = sizes;
+    out.clear();
+    out.reserve(inner * cols);
+    let (from, to) = (b.data.as_ptr(), out.as_mut_ptr());
+    // SAFETY: blocks stay within `inner × cols` on both sides; every element of `out` is written before it is counted.
+    unsafe {
+        let from = from.add(start);
+        for k in (0..inner).step_by(8) {
+            let height = (inner - k).min(8);
+            for j in (0..cols).step_by(8) {
+                let width = (cols - j).min(8);
+                let (from, to) = (from.add(j * b.col + k * b.row), to.add(k * cols + j));
+                if height == 8 && width == 8 && b.row == 1 {
+                    simd.transpose8(from, b.col, to, cols);
+                } else {
+                    for (k, j) in (0..height).flat_map(|k| (0..width).map(move |j| (k, j))) {
+                        *to.add(k * cols + j) = *from.add(j * b.col + k * b.row);
+                    }
+                }
+            }
+        }
+        out.set_len(inner * cols);
+    }
+}

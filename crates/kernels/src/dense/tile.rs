@@ -1,0 +1,273 @@
+//! The product in registers.
+//!
+//! Tile: up to 8 rows × 4 vectors of columns whose sums stay in registers for the whole inner axis; 8 × 3 and 6 × 4 fill
+//! the 32 registers of AVX-512 and NEON, 4 × 3 and 6 × 2 the 16 of AVX2. Rows are split evenly (10 rows are 5 + 5, not
+//! 8 + 2), since a short tile waits for its own sums. The last vector of a row is masked.
+
+#![allow(unsafe_code, reason = "reads and writes by pointer; `Product::check` has proved every element in bounds")]
+
+use std::cell::RefCell;
+
+use super::{After, Product, pack};
+use crate::simd::Simd;
+
+thread_local! {
+    /// Transposed right operands, kept from call to call.
+    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+#[inline(always)]
+pub(super) fn product<S: Simd>(simd: S, p: &Product<'_>, out: &mut Vec<f32>) {
+    let size = p.rows * p.cols;
+    let results = if p.sum { 1 } else { p.tasks };
+    out.reserve(results * size);
+    let start = out.len();
+    let packed = p.b.col != 1 && p.cols != 1;
+    // SAFETY: `check` has proved the operands in bounds, `reserve` has made room for the results; every element is
+    // written (by the first task, if they are added up) before it is counted.
+    unsafe {
+        let to = out.as_mut_ptr().add(start);
+        if packed {
+            each_packed(simd, p, to);
+        } else if p.sum {
+            let b = p.b.data.as_ptr();
+            columns(simd, &Block { p, first: 0, tasks: p.tasks, b, stride: p.b.row, out: to, add: false });
+        } else {
+            for m in 0..p.tasks {
+                let b = p.b.data.as_ptr().add(offset(p, m));
+                let out = to.add(m * size);
+                columns(simd, &Block { p, first: m, tasks: 1, b, stride: p.b.row, out, add: false });
+            }
+        }
+    }
+    // SAFETY: as above.
+    unsafe { out.set_len(start + results * size) };
+}
+
+/// With the right operands transposed one after another.
+#[inline(always)]
+unsafe fn each_packed<S: Simd>(simd: S, p: &Product<'_>, to: *mut f32) {
+    // Taken and put back: a closure would be compiled without the instructions of its surroundings.
+    let mut scratch = SCRATCH.take();
+    for m in 0..p.tasks {
+        // SAFETY: the caller vouches for the operands and for `to`.
+        unsafe {
+            if m == 0 || p.b.task != 0 {
+                pack::transpose(simd, &p.b, offset(p, m), [p.inner, p.cols], &mut scratch);
+            }
+            let out = to.add(if p.sum { 0 } else { m * p.rows * p.cols });
+            let (b, add) = (scratch.as_ptr(), p.sum && m > 0);
+            columns(simd, &Block { p, first: m, tasks: 1, b, stride: p.cols, out, add });
+        }
+    }
+    SCRATCH.set(scratch);
+}
+
+/// Where a task's right operand begins. An empty one may begin behind its slice.
+fn offset(p: &Product<'_>, m: usize) -> usize {
+    if p.inner == 0 { 0 } else { m * p.b.task }
+}
+
+/// What goes into one output matrix: the tasks `first .. first + tasks`, added up.
+struct Block<'a, 'p> {
+    p: &'a Product<'p>,
+    first: usize,
+    tasks: usize,
+    /// The first task's right operand with its rows along memory, and the distance of these.
+    b: *const f32,
+    stride: usize,
+    out: *mut f32,
+    /// Whether the result is added to what `out` holds.
+    add: bool,
+}
+
+/// Most vectors of columns in a tile, and most rows for that many.
+const fn most_vectors(registers: usize) -> usize {
+    if registers >= 32 { 4 } else { 3 }
+}
+
+const fn most_rows(registers: usize, vectors: usize) -> usize {
+    match (registers >= 32, vectors) {
+        (true, 4) | (false, 2) => 6,
+        (false, 3) => 4,
+        _ => 8,
+    }
+}
+
+/// The parts of `0..n`, as even as can be, none larger than `most`: start and length of each.
+struct Even {
+    start: usize,
+    each: usize,
+    /// Parts that have one more.
+    longer: usize,
+    left: usize,
+}
+
+impl Even {
+    #[inline(always)]
+    fn new(n: usize, most: usize) -> Self {
+        let parts = n.div_ceil(most);
+        Self { start: 0, each: n / parts.max(1), longer: n % parts.max(1), left: parts }
+    }
+}
+
+impl Iterator for Even {
+    type Item = (usize, usize);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        self.left = self.left.checked_sub(1)?;
+        let len = self.each + usize::from(self.longer > 0);
+        self.longer = self.longer.saturating_sub(1);
+        self.start += len;
+        Some((self.start - len, len))
+    }
+}
+
+#[inline(always)]
+unsafe fn columns<S: Simd>(simd: S, block: &Block<'_, '_>) {
+    let cols = block.p.cols;
+    for (first, vectors) in Even::new(cols.div_ceil(S::LANES), most_vectors(S::REGISTERS)) {
+        let left = first * S::LANES;
+        // Lanes in use of the tile's last vector.
+        let last = (cols - left).min(vectors * S::LANES) - (vectors - 1) * S::LANES;
+        // SAFETY: columns from `left` on, `vectors` of them with `last` lanes in the last, lie within the output.
+        unsafe {
+            match vectors {
+                1 => rows::<S, 1>(simd, block, left, last),
+                2 => rows::<S, 2>(simd, block, left, last),
+                3 => rows::<S, 3>(simd, block, left, last),
+                _ => rows::<S, 4>(simd, block, left, last),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn rows<S: Simd, const N: usize>(simd: S, block: &Block<'_, '_>, left: usize, last: usize) {
+    // A sum over tasks has a second set of registers.
+    let most = most_rows(S::REGISTERS, N);
+    for (top, rows) in Even::new(block.p.rows, if block.tasks > 1 { most.div_ceil(2) } else { most }) {
+        // SAFETY: rows `top .. top + rows` lie within the output.
+        unsafe {
+            match rows {
+                1 => tile::<S, 1, N>(simd, block, top, left, last),
+                2 => tile::<S, 2, N>(simd, block, top, left, last),
+                3 => tile::<S, 3, N>(simd, block, top, left, last),
+                4 => tile::<S, 4, N>(simd, block, top, left, last),
+                5 => tile::<S, 5, N>(simd, block, top, left, last),
+                6 => tile::<S, 6, N>(simd, block, top, left, last),
+                7 => tile::<S, 7, N>(simd, block, top, left, last),
+                _ => tile::<S, 8, N>(simd, block, top, left, last),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn tile<S: Simd, const R: usize, const N: usize>(
+    simd: S,
+    block: &Block<'_, '_>,
+    top: usize,
+    left: usize,
+    last: usize,
+) {
+    let (p, at) = (block.p, top * block.p.cols + left);
+    // SAFETY: rows, columns and inner indices stay below the sizes that `check` has proved in bounds.
+    unsafe {
+        let mut total = multiply::<S, R, N>(simd, block, 0, top, left, last);
+        finish(simd, p, block.first, [at, top, left, last], &mut total);
+        for t in 1..block.tasks {
+            let mut sums = multiply::<S, R, N>(simd, block, t, top, left, last);
+            finish(simd, p, block.first + t, [at, top, left, last], &mut sums);
+            for r in 0..R {
+                for v in 0..N {
+                    total[r][v] = simd.add(total[r][v], sums[r][v]);
+                }
+            }
+        }
+        for r in 0..R {
+            for v in 0..N {
+                let lanes = if v + 1 == N { last } else { S::LANES };
+                let to = block.out.add(at + r * p.cols + v * S::LANES);
+                let y = total[r][v];
+                let y = if block.add { simd.add(simd.load_first(to, lanes), y) } else { y };
+                simd.store_first(to, lanes, y);
+            }
+        }
+    }
+}
+
+/// `A B` of the block's task `t`, for a tile.
+#[inline(always)]
+unsafe fn multiply<S: Simd, const R: usize, const N: usize>(
+    simd: S,
+    block: &Block<'_, '_>,
+    t: usize,
+    top: usize,
+    left: usize,
+    last: usize,
+) -> [[S::V; N]; R] {
+    let p = block.p;
+    let mut sums = [[simd.splat(0.0); N]; R];
+    if p.inner == 0 {
+        return sums;
+    }
+    // SAFETY: as for `tile`.
+    unsafe {
+        let a = p.a.data.as_ptr().add((block.first + t) * p.a.task + top * p.a.row);
+        let b = block.b.add(t * p.b.task + left);
+        for k in 0..p.inner {
+            let row = b.add(k * block.stride);
+            let mut right = [simd.splat(0.0); N];
+            for v in 0..N - 1 {
+                right[v] = simd.load(row.add(v * S::LANES));
+            }
+            right[N - 1] = simd.load_first(row.add((N - 1) * S::LANES), last);
+            for r in 0..R {
+                let x = simd.splat(*a.add(r * p.a.row + k * p.a.col));
+                for v in 0..N {
+                    sums[r][v] = simd.fma(x, right[v], sums[r][v]);
+                }
+            }
+        }
+    }
+    sums
+}
+
+/// The epilogue of task `m`'s tile, whose first element is `at`.
+#[inline(always)]
+unsafe fn finish<S: Simd, const R: usize, const N: usize>(
+    simd: S,
+    p: &Product<'_>,
+    m: usize,
+    [at, top, left, last]: [usize; 4],
+    sums: &mut [[S::V; N]; R],
+) {
+    let (zero, alpha) = (simd.splat(0.0), simd.splat(p.alpha));
+    for (r, sums) in sums.iter_mut().enumerate() {
+        for (v, y) in sums.iter_mut().enumerate() {
+            let lanes = if v + 1 == N { last } else { S::LANES };
+            // SAFETY: `lanes` columns of the tile lie within the output, and so within the mask and the base.
+            unsafe {
+                let base = match &p.base {
+                    Some(base) => {
+                        let from = m * base.task + (top + r) * base.row + left + v * S::LANES;
+                        simd.load_first(base.data.as_ptr().add(from), lanes)
+                    }
+                    None => zero,
+                };
+                *y = simd.fma(alpha, *y, base);
+                match p.after {
+                    After::Keep => {}
+                    After::Relu => *y = simd.max(zero, *y),
+                    After::Mask(mask) => {
+                        let from = m * p.rows * p.cols + at + r * p.cols + v * S::LANES;
+                        let mask = simd.load_first(mask.as_ptr().add(from), lanes);
+                        *y = simd.where_gt(mask, zero, *y, base);
+                    }
+                }
+            }
+        }
+    }
+}
