@@ -46,6 +46,9 @@ pub enum Error {
         /// Name of the node.
         op: &'static str,
     },
+    /// A kernel was given something that does not fit.
+    #[error(transparent)]
+    Kernel(#[from] rekindle_kernels::Error),
     /// Shapes that do not fit.
     #[error("{op}: {message}")]
     Shape {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use candle_core::Tensor as Value;
 use smallvec::SmallVec;
 
+use crate::offer::{Offer, Offers};
 use crate::{Result, Tensor};
 
 /// The gradients that a vector-Jacobian product returns, one for each input; `None` where none was wanted.
@@ -24,14 +25,30 @@ pub(crate) struct Node {
     pub(crate) parents: SmallVec<[Option<Arc<Self>>; 2]>,
     /// `None` for a leaf.
     pub(crate) vjp: Option<Box<VjpFn>>,
+    pub(crate) takes: Takes,
+}
+
+/// What a node's vector-Jacobian product does first, so that it may as well be done before.
+#[derive(Debug)]
+pub(crate) enum Takes {
+    /// Nothing of the kind.
+    Plain,
+    /// It repeats one value over the tasks, so it sums over them, and takes `[1, …]` for a sum.
+    TaskSum,
+    /// It passes on what lies where these values are positive.
+    Masked(Value),
 }
 
 // Ids order the tape in time. They carry no state that a result could depend on.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Node {
-    pub(crate) fn new(parents: SmallVec<[Option<Arc<Self>>; 2]>, vjp: Option<Box<VjpFn>>) -> Arc<Self> {
-        Arc::new(Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), parents, vjp })
+    pub(crate) fn new(
+        parents: SmallVec<[Option<Arc<Self>>; 2]>,
+        vjp: Option<Box<VjpFn>>,
+        takes: Takes,
+    ) -> Arc<Self> {
+        Arc::new(Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), parents, vjp, takes })
     }
 }
 
@@ -47,6 +64,9 @@ pub struct Upstream<'a> {
     pub(crate) grad: &'a Tensor,
     pub(crate) node: &'a Arc<Node>,
     pub(crate) wanted: &'a [bool],
+    /// Whether the gradient has been masked as the node would mask it.
+    pub(crate) masked: bool,
+    pub(crate) offers: &'a Offers<'a>,
 }
 
 impl Upstream<'_> {
@@ -60,6 +80,16 @@ impl Upstream<'_> {
     #[must_use]
     pub fn wants(&self, i: usize) -> bool {
         self.wanted.get(i).copied().unwrap_or(false)
+    }
+
+    /// Whether the gradient is zero already wherever the node would mask it.
+    pub(crate) fn masked(&self) -> bool {
+        self.masked
+    }
+
+    /// What the gradient of input `i` is to become, to be done in the pass that makes it. A product that asks must do so.
+    pub(crate) fn accept(&self, i: usize) -> Offer {
+        self.offers.accept(self.node, i)
     }
 
     /// The op's own output as a tracked tensor, from its saved value.

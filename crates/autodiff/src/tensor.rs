@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Shape, Tensor as Value, WithDType};
 use smallvec::SmallVec;
 
-use crate::tape::{Grads, Node, Upstream, is_recording};
+use crate::tape::{Grads, Node, Takes, Upstream, is_recording};
 use crate::{Error, Result};
 
 /// A candle tensor with an optional place on the tape.
@@ -81,7 +81,7 @@ impl Tensor {
     /// The same values as a fresh leaf: a point at which gradients can be asked for, cut off from any history.
     #[must_use]
     pub fn leaf(&self) -> Self {
-        Self { value: self.value.clone(), node: Some(Node::new(SmallVec::new(), None)) }
+        Self { value: self.value.clone(), node: Some(Node::new(SmallVec::new(), None, Takes::Plain)) }
     }
 
     /// The same values as a constant.
@@ -221,11 +221,21 @@ impl Tensor {
         inputs: &[&Self],
         vjp: impl Fn(&Upstream<'_>) -> Result<Grads> + Send + Sync + 'static,
     ) -> Self {
+        Self::custom_taking(Takes::Plain, value, inputs, vjp)
+    }
+
+    /// As [`custom`](Self::custom), for an operation that can have part of its work done for it.
+    pub(crate) fn custom_taking(
+        takes: Takes,
+        value: Value,
+        inputs: &[&Self],
+        vjp: impl Fn(&Upstream<'_>) -> Result<Grads> + Send + Sync + 'static,
+    ) -> Self {
         if !is_recording() || inputs.iter().all(|x| x.node.is_none()) {
             return Self::new(value);
         }
         let parents = inputs.iter().map(|x| x.node.clone()).collect();
-        Self { value, node: Some(Node::new(parents, Some(Box::new(vjp)))) }
+        Self { value, node: Some(Node::new(parents, Some(Box::new(vjp)), takes)) }
     }
 
     /// An operation with one input.

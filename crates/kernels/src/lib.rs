@@ -5,11 +5,13 @@
 
 mod dense;
 mod error;
+mod gemm;
 mod level;
 mod peak;
 mod simd;
 
 pub use dense::{After, Base, Operand, Product, product};
 pub use error::{Error, Result};
+pub use gemm::{Float, Matrix, gemm, gemm_extend};
 pub use level::{Level, VARIABLE};
 pub use peak::multiply_adds;

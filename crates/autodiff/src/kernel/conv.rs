@@ -2,9 +2,9 @@
 //! stays in the second-level cache; they are never stored whole.
 
 use candle_core::Tensor as Value;
+use rekindle_kernels::{Matrix, gemm, gemm_extend};
 
 use super::composed;
-use super::gemm::{Matrix, gemm, gemm_extend};
 use super::view::{Real, dispatch, slice, tensor, vectorise};
 use crate::Result;
 use crate::ops::ConvGeometry;

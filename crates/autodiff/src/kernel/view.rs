@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Layout, Shape, Storage, Tensor as Value, WithDT
 use crate::{Error, Result};
 
 /// The element types that kernels are written for.
-pub(crate) trait Real: WithDType + Copy + Send + Sync {
+pub(crate) trait Real: WithDType + rekindle_kernels::Float + Copy + Send + Sync {
     const ZERO: Self;
     const ONE: Self;
     /// Square root.

@@ -1,9 +1,8 @@
 //! The affine layer with a task axis.
 
-use smallvec::smallvec;
-
 use crate::kernel;
-use crate::ops::Transpose::{No, Yes};
+use crate::ops::Transpose::No;
+use crate::ops::product::{After, Base, Epilogue, product_with};
 use crate::{Error, Result, Tensor};
 
 impl Tensor {
@@ -14,52 +13,60 @@ impl Tensor {
     /// # Errors
     /// If the shapes do not fit.
     pub fn linear(&self, w: &Self, b: Option<&Self>) -> Result<Self> {
-        let (&[m, ref mid @ .., d], &[mw, dw, o]) = (self.dims(), w.dims()) else {
-            return Err(mismatch(self, w, b));
-        };
-        let bias_fits = b.is_none_or(|b| matches!(*b.dims(), [mb, ob] if ob == o && (mb == mw || mb == 1 || mw == 1)));
-        if d != dw || !bias_fits {
-            return Err(mismatch(self, w, b));
-        }
-        let rows: usize = mid.iter().product();
-        let mb = b.map_or(1, |b| b.dims()[0]);
-        let tasks = match (m, mw.max(mb)) {
-            (_, 1) => 1,
-            (x, p) if x == p || x == 1 => p,
-            _ => return Err(mismatch(self, w, b)),
-        };
-        // With shared weights the tasks are only more rows.
-        let x = if tasks == 1 {
-            self.reshape((1, m * rows, d))?
-        } else {
-            self.reshape((m, rows, d))?.broadcast_to((tasks, rows, d))?
-        };
-        let w = w.broadcast_to((tasks, d, o))?;
-        let b = b.map(|b| b.broadcast_to((tasks, o))).transpose()?;
-        let out: Vec<usize> = [&[if tasks == 1 { m } else { tasks }], mid, &[o]].concat();
-        affine(&x, &w, b.as_ref())?.reshape(out)
+        affine(self, w, b, After::Keep)
+    }
+
+    /// `max(0, x W + b)`, as [`linear`](Self::linear) with [`relu`](Self::relu) behind it, in one pass.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn linear_relu(&self, w: &Self, b: Option<&Self>) -> Result<Self> {
+        affine(self, w, b, After::Relu)
+    }
+
+    /// The sum over the rows, `[M, B, O]` to `[M, O]`.
+    pub(crate) fn sum_rows(&self) -> Result<Self> {
+        let (m, rows, o) = self.value().dims3()?;
+        let y = kernel::sum_keepdim(self.value(), &[1])?.reshape((m, o))?;
+        Ok(Self::unary(y, self, move |up| up.grad().repeat_rows(rows)))
+    }
+
+    /// Every row the same, `[M, O]` to `[M, B, O]`: a view, and the adjoint of [`sum_rows`](Self::sum_rows).
+    fn repeat_rows(&self, rows: usize) -> Result<Self> {
+        let (m, o) = self.value().dims2()?;
+        let y = self.value().unsqueeze(1)?.broadcast_as((m, rows, o))?;
+        Ok(Self::unary(y, self, |up| up.grad().sum_rows()))
     }
 }
 
-/// `[M, B, D], [M, D, O], [M, O] → [M, B, O]`.
-fn affine(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
-    let Some(b) = b else { return x.matmul(w) };
-    let y = kernel::linear(x.value(), w.value(), b.value())?;
-    let held_x = w.is_tracked().then(|| x.clone());
-    let held_w = x.is_tracked().then(|| w.clone());
-    Ok(Tensor::custom(y, &[x, w, b], move |up| {
-        let u = up.grad();
-        let gx = match &held_w {
-            Some(w) if up.wants(0) => Some(u.product(No, w, Yes)?),
-            _ => None,
-        };
-        let gw = match &held_x {
-            Some(x) if up.wants(1) => Some(x.product(Yes, u, No)?),
-            _ => None,
-        };
-        let gb = up.wants(2).then(|| u.sum(&[1])).transpose()?;
-        Ok(smallvec![gx, gw, gb])
-    }))
+fn affine(x: &Tensor, w: &Tensor, b: Option<&Tensor>, after: After) -> Result<Tensor> {
+    let (&[m, ref mid @ .., d], &[mw, dw, o]) = (x.dims(), w.dims()) else {
+        return Err(mismatch(x, w, b));
+    };
+    let bias_fits = b.is_none_or(|b| matches!(*b.dims(), [mb, ob] if ob == o && (mb == mw || mb == 1 || mw == 1)));
+    if d != dw || !bias_fits {
+        return Err(mismatch(x, w, b));
+    }
+    let rows: usize = mid.iter().product();
+    let mb = b.map_or(1, |b| b.dims()[0]);
+    let tasks = match (m, mw.max(mb)) {
+        (_, 1) => 1,
+        (x, p) if x == p || x == 1 => p,
+        _ => return Err(mismatch(x, w, b)),
+    };
+    let out: Vec<usize> = [&[if tasks == 1 { m } else { tasks }], mid, &[o]].concat();
+    // With shared weights the tasks are only more rows.
+    let x = if tasks == 1 {
+        x.reshape((1, m * rows, d))?
+    } else {
+        x.reshape((m, rows, d))?.broadcast_to((tasks, rows, d))?
+    };
+    let w = w.broadcast_to((tasks, d, o))?;
+    let base = match b {
+        Some(b) => Base::Bias(b.broadcast_to((tasks, o))?),
+        None => Base::Nothing,
+    };
+    product_with((&x, No), (&w, No), Epilogue { base, after, ..Epilogue::default() })?.reshape(out)
 }
 
 fn mismatch(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Error {

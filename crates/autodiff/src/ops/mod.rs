@@ -8,7 +8,7 @@ mod linear;
 mod loss;
 mod norm;
 mod pool;
-mod product;
+pub(crate) mod product;
 mod reduce;
 mod shape;
 mod softmax;

@@ -3,9 +3,12 @@
 //! With transposition as an argument the product closes under differentiation: every derivative of a product is a
 //! product of the same operands, so every order runs on one kernel, and no operand is ever copied to be transposed.
 
+use candle_core::Tensor as Value;
 use smallvec::smallvec;
 
 use crate::kernel;
+use crate::offer::Offer;
+use crate::tape::{Takes, Upstream};
 use crate::{Error, Result, Tensor};
 
 /// Whether an operand of a product is read transposed (its last two axes exchanged).
@@ -41,29 +44,122 @@ impl Tensor {
     /// If the shapes do not fit.
     pub fn product(&self, ta: Transpose, rhs: &Self, tb: Transpose) -> Result<Self> {
         let (a, b) = broadcast_lead(self, rhs, (ta, tb))?;
-        let y = kernel::product(a.value(), ta == Transpose::Yes, b.value(), tb == Transpose::Yes)?;
-        // Each operand is needed only for the gradient of the other one.
-        let held = (b.is_tracked().then(|| a.clone()), a.is_tracked().then(|| b.clone()));
-        Ok(Self::custom(y, &[&a, &b], move |up| {
-            let u = up.grad();
-            let lhs = match &held.1 {
+        product_with((&a, ta), (&b, tb), Epilogue::default())
+    }
+}
+
+/// What follows a product in the same pass: `Σ_m after(base + α A B)`.
+#[derive(Debug)]
+pub(crate) struct Epilogue {
+    pub(crate) base: Base,
+    pub(crate) alpha: f64,
+    pub(crate) after: After,
+    /// Whether the leading axis is summed, to `[1, …]`; for gradients that are constants.
+    pub(crate) sum: bool,
+}
+
+/// What a product is added to.
+#[derive(Debug)]
+pub(crate) enum Base {
+    Nothing,
+    /// `[M, O]`, the same for every row.
+    Bias(Tensor),
+    /// Of the output's shape.
+    Full(Tensor),
+}
+
+/// What happens to `base + α A B`.
+#[derive(Clone, Debug)]
+pub(crate) enum After {
+    Keep,
+    Relu,
+    /// The product counts only where this is positive; the base counts everywhere.
+    Mask(Value),
+}
+
+impl Default for Epilogue {
+    fn default() -> Self {
+        Self { base: Base::Nothing, alpha: 1.0, after: After::Keep, sum: false }
+    }
+}
+
+impl Epilogue {
+    /// The epilogue that makes a gradient what is offered for it, with a factor of its own.
+    fn accept(offer: Offer, alpha: f64) -> Self {
+        Self {
+            base: offer.base.map_or(Base::Nothing, Base::Full),
+            alpha: alpha * offer.alpha,
+            after: offer.mask.map_or(After::Keep, After::Mask),
+            sum: offer.sum_tasks,
+        }
+    }
+
+    fn base(&self) -> Option<&Tensor> {
+        match &self.base {
+            Base::Nothing => None,
+            Base::Bias(base) | Base::Full(base) => Some(base),
+        }
+    }
+}
+
+/// A product with its epilogue; the operands have equal leading axes.
+///
+/// With `U` the gradient at the output, masked where the output was: `∂/∂A = α U Bᵀ` and `∂/∂B = α Aᵀ U`, products
+/// again, each with the epilogue that is offered for it. So every order of derivative runs on one kernel.
+pub(crate) fn product_with(
+    (a, ta): (&Tensor, Transpose),
+    (b, tb): (&Tensor, Transpose),
+    epilogue: Epilogue,
+) -> Result<Tensor> {
+    use Transpose::{No, Yes};
+    let y = kernel::product(a.value(), ta == Yes, b.value(), tb == Yes, &epilogue)?;
+    // Each operand is needed only for the gradient of the other one.
+    let held = (b.is_tracked().then(|| a.clone()), a.is_tracked().then(|| b.clone()));
+    let (alpha, has_bias, saved) = (epilogue.alpha, matches!(epilogue.base, Base::Bias(_)), y.clone());
+    let after = epilogue.after.clone();
+    let vjp = move |up: &Upstream<'_>| {
+        // `whole` reaches the base, `u` the product.
+        let whole = match after {
+            After::Relu if !up.masked() => up.grad().mask_positive(&saved)?,
+            _ => up.grad().clone(),
+        };
+        let u = match &after {
+            After::Mask(mask) if up.wants(0) || up.wants(1) => whole.mask_positive(mask)?,
+            _ => whole.clone(),
+        };
+        let lhs = match &held.1 {
+            Some(b) if up.wants(0) => {
+                let epilogue = Epilogue::accept(up.accept(0), alpha);
                 // ∂(A B)/∂A: U Bᵀ, and its transpose where A was read transposed.
-                Some(b) if up.wants(0) => Some(match ta {
-                    Transpose::No => u.product(Transpose::No, b, tb.other())?,
-                    Transpose::Yes => b.product(tb, u, Transpose::Yes)?,
-                }),
-                _ => None,
-            };
-            let rhs = match &held.0 {
+                Some(match ta {
+                    No => product_with((&u, No), (b, tb.other()), epilogue)?,
+                    Yes => product_with((b, tb), (&u, Yes), epilogue)?,
+                })
+            }
+            _ => None,
+        };
+        let rhs = match &held.0 {
+            Some(a) if up.wants(1) => {
+                let epilogue = Epilogue::accept(up.accept(1), alpha);
                 // ∂(A B)/∂B: Aᵀ U, and its transpose where B was read transposed.
-                Some(a) if up.wants(1) => Some(match tb {
-                    Transpose::No => a.product(ta.other(), u, Transpose::No)?,
-                    Transpose::Yes => u.product(Transpose::Yes, a, ta)?,
-                }),
-                _ => None,
-            };
-            Ok(smallvec![lhs, rhs])
-        }))
+                Some(match tb {
+                    No => product_with((a, ta.other()), (&u, No), epilogue)?,
+                    Yes => product_with((&u, Yes), (a, ta), epilogue)?,
+                })
+            }
+            _ => None,
+        };
+        let base = match up.wants(2) {
+            true if has_bias => Some(whole.sum_rows()?),
+            true => Some(whole),
+            false => None,
+        };
+        Ok(smallvec![lhs, rhs, base])
+    };
+    let takes = if matches!(epilogue.after, After::Relu) { Takes::Masked(y.clone()) } else { Takes::Plain };
+    match epilogue.base() {
+        Some(base) => Ok(Tensor::custom_taking(takes, y, &[a, b, base], vjp)),
+        None => Ok(Tensor::custom_taking(takes, y, &[a, b], vjp)),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Reductions over axes, and their adjoint, repetition.
 
 use candle_core::{Shape, Tensor as Value};
+use smallvec::smallvec;
 
 use crate::kernel;
+use crate::tape::Takes;
 use crate::{Error, Result, Tensor};
 
 impl Tensor {
@@ -114,7 +116,10 @@ impl Tensor {
         if to == from {
             return Ok(self.clone());
         }
-        Ok(Self::unary(self.value().broadcast_as(to)?, self, move |up| up.grad().sum_to(&from)))
+        let over_tasks = to.rank() == from.rank() && from.dims().first() == Some(&1) && to.dims()[1..] == from.dims()[1..];
+        let takes = if over_tasks { Takes::TaskSum } else { Takes::Plain };
+        let y = self.value().broadcast_as(to)?;
+        Ok(Self::custom_taking(takes, y, &[self], move |up| Ok(smallvec![Some(up.grad().sum_to(&from)?)])))
     }
 
     /// The sum over all repetitions that [`broadcast_to`](Self::broadcast_to) from `shape` would make: its adjoint.

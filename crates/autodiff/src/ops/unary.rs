@@ -4,8 +4,10 @@
 //! bounds (all as PyTorch has them; candle's own `relu'(0)` is 1).
 
 use candle_core::{DType, Tensor as Value};
+use smallvec::smallvec;
 
 use crate::kernel;
+use crate::tape::Takes;
 use crate::{Error, Result, Tensor};
 
 impl Tensor {
@@ -125,7 +127,10 @@ impl Tensor {
     pub fn relu(&self) -> Result<Self> {
         let y = kernel::relu(self.value())?;
         let saved = y.clone();
-        Ok(Self::unary(y, self, move |up| up.grad().mask_positive(&saved)))
+        Ok(Self::custom_taking(Takes::Masked(y.clone()), y, &[self], move |up| {
+            let u = if up.masked() { up.grad().clone() } else { up.grad().mask_positive(&saved)? };
+            Ok(smallvec![Some(u)])
+        }))
     }
 
     /// `x` where `mask > 0`, else 0. Linear in `x`; its own vector-Jacobian product.

@@ -1,30 +1,42 @@
-//! The one door to the `gemm` crate: strides and lengths are checked here, and nowhere else is there `unsafe` code.
+//! The door to the `gemm` crate, for `f64` and for large products: strides and lengths are checked here.
 //!
 //! candle's own product reads `/proc/cpuinfo` at every call while `RAYON_NUM_THREADS` is unset (15.5 µs against 0.04)
 //! and is wrong for a transposed left side with a repeated right one; the crate under it has neither fault.
 
 #![allow(unsafe_code, reason = "the gemm crate takes raw pointers; `Matrix::check` proves each of them in bounds")]
 
-use super::view::Real;
+/// The element types of the `gemm` crate that we use.
+pub trait Float: Copy + 'static {
+    /// 1.
+    const UNIT: Self;
+}
+
+impl Float for f32 {
+    const UNIT: Self = 1.0;
+}
+
+impl Float for f64 {
+    const UNIT: Self = 1.0;
+}
 
 /// A strided matrix inside of a slice.
 #[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a, T> {
-    pub(crate) data: &'a [T],
-    pub(crate) start: usize,
-    pub(crate) rows: usize,
-    pub(crate) cols: usize,
-    pub(crate) row_stride: usize,
-    pub(crate) col_stride: usize,
+pub struct Matrix<'a, T> {
+    pub data: &'a [T],
+    pub start: usize,
+    pub rows: usize,
+    pub cols: usize,
+    pub row_stride: usize,
+    pub col_stride: usize,
 }
 
 impl<'a, T> Matrix<'a, T> {
     /// A matrix in row-major order that fills the slice.
-    pub(crate) fn dense(data: &'a [T], rows: usize, cols: usize) -> Self {
+    pub fn dense(data: &'a [T], rows: usize, cols: usize) -> Self {
         Self { data, start: 0, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
-    pub(crate) fn transposed(self) -> Self {
+    pub fn transposed(self) -> Self {
         Self { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
     }
 
@@ -38,14 +50,14 @@ impl<'a, T> Matrix<'a, T> {
 }
 
 /// `out ← a b` if `accumulate` is false, else `out ← out + a b`; `out` is dense and row-major.
-pub(crate) fn gemm<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T], accumulate: bool) {
+pub fn gemm<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T], accumulate: bool) {
     assert_eq!(out.len(), a.rows * b.cols, "the output has the size of the product");
     // SAFETY: `out` is exclusively borrowed and has exactly the product's number of elements.
     unsafe { gemm_into(a, b, out.as_mut_ptr(), accumulate) }
 }
 
 /// `a b` appended to `out`, whose new elements are not filled with zeros first.
-pub(crate) fn gemm_extend<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut Vec<T>) {
+pub fn gemm_extend<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut Vec<T>) {
     let (len, more) = (out.len(), a.rows * b.cols);
     out.reserve(more);
     // SAFETY: `reserve` made room for `more` elements behind `len`, and without `accumulate` gemm writes every one of
@@ -58,7 +70,7 @@ pub(crate) fn gemm_extend<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut
 
 /// # Safety
 /// `out` must be valid for writes of `a.rows · b.cols` elements, and for reads of them where `accumulate` is set.
-unsafe fn gemm_into<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: *mut T, accumulate: bool) {
+unsafe fn gemm_into<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: *mut T, accumulate: bool) {
     assert_eq!(a.cols, b.rows, "inner sizes of a product");
     a.check();
     b.check();
@@ -79,8 +91,8 @@ unsafe fn gemm_into<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: *mut T, ac
             b.data.as_ptr().wrapping_add(b.start),
             stride(b.col_stride),
             stride(b.row_stride),
-            T::ONE,
-            T::ONE,
+            T::UNIT,
+            T::UNIT,
             false,
             false,
             false,
