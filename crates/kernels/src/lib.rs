@@ -5,6 +5,7 @@
 
 mod error;
 mod level;
+pub mod math;
 mod simd;
 
 pub use error::{Error, Result};

@@ -73,6 +73,14 @@ pub(crate) trait Simd: Copy {
     /// The nearest integer, halves to even.
     fn round(self, a: Self::V) -> Self::V;
 
-    /// `2ⁿ` for integers `−126 ≤ n ≤ 127`.
+    /// `2ⁿ` for integers `−126 ≤ n ≤ 127`, infinity for 128.
     fn pow2(self, n: Self::V) -> Self::V;
+
+    /// `x 2ⁿ` for `½ ≤ x ≤ 2` and integers `−250 ≤ n ≤ 250`, rounded once.
+    #[inline(always)]
+    fn scale(self, x: Self::V, n: Self::V) -> Self::V {
+        // The first product is exact: half the exponent stays clear of both ends.
+        let half = self.round(self.mul(n, self.splat(0.5)));
+        self.mul(self.mul(x, self.pow2(half)), self.pow2(self.sub(n, half)))
+    }
 }
