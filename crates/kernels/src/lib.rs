@@ -3,10 +3,14 @@
 //! Plain slices in and out; sizes are checked once at the boundary, and answered with an [`Error`]. Every kernel has a
 //! portable form in plain Rust, and a vector form that is compiled for each [`Level`] of the machine.
 
+mod adam;
 mod error;
 mod level;
 pub mod math;
+mod reduce;
 mod simd;
 
+pub use adam::{AdamStep, adam};
 pub use error::{Error, Result};
 pub use level::{Level, VARIABLE};
+pub use reduce::sum;
