@@ -7,6 +7,7 @@ mod adam;
 mod error;
 mod level;
 pub mod math;
+pub mod recurrent;
 mod reduce;
 mod simd;
 

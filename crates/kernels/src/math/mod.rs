@@ -13,8 +13,9 @@ mod tanh;
 
 pub use log_softmax::{log_softmax, log_softmax_backward};
 
-pub(crate) use exp::{exp as exp_vector, sigmoid as sigmoid_vector};
-pub(crate) use tanh::tanh as tanh_vector;
+use exp::{exp as exp_vector, sigmoid as sigmoid_vector};
+use tanh::tanh as tanh_vector;
+pub(crate) use tanh::{gate_ratio, tanh_ratio};
 
 use crate::Level;
 use crate::level::Kernel;

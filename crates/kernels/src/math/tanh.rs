@@ -2,7 +2,8 @@
 //!
 //! P and Q have degree 4 and constant 1, so that the result has small arguments' digits and sign; their other
 //! coefficients were fitted for the least relative error up to the number from which the result is 1, 2^−25. A form by
-//! way of `e²ˣ` costs half as many instructions again.
+//! way of `e²ˣ` costs half as many instructions again. Kernels of several functions leave the quotient open, and divide
+//! once for all of them: a division takes as long as twenty multiplications.
 
 use super::polynomial;
 use crate::simd::Simd;
@@ -13,13 +14,51 @@ const Q: [f32; 5] = [1.0, 0.467_173, 0.025_890_26, 0.000_329_121_34, 7.807_292e-
 /// From here on the result is 1.
 const END: f32 = 9.02;
 
+/// P and Q for `½ tanh(x/2)`: every power of x has another half.
+const HALF_P: [f32; 5] = quarters(P, 0.25);
+const HALF_Q: [f32; 5] = quarters(Q, 1.0);
+
+const fn quarters(mut c: [f32; 5], first: f32) -> [f32; 5] {
+    let (mut i, mut factor) = (0, first);
+    while i < c.len() {
+        c[i] *= factor;
+        factor *= 0.25;
+        i += 1;
+    }
+    c
+}
+
+/// A quotient not yet taken. `under` is between 1 and 500.
+#[derive(Clone, Copy)]
+pub(crate) struct Ratio<V> {
+    pub(crate) over: V,
+    pub(crate) under: V,
+}
+
 /// `tanh x`, within `6·2⁻²⁴` of the exact value, relatively; at most 1 in size, and odd to the last bit.
 #[inline(always)]
 pub(crate) fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
+    let y = tanh_ratio(s, x);
+    clamp(s, s.div(y.over, y.under), 1.0)
+}
+
+/// `tanh x` before the division, after which it may pass ±1 by `5·2⁻²⁴`.
+#[inline(always)]
+pub(crate) fn tanh_ratio<S: Simd>(s: S, x: S::V) -> Ratio<S::V> {
     let x = clamp(s, x, END);
     let t = s.mul(x, x);
-    let y = s.div(s.mul(x, polynomial(s, &P, t)), polynomial(s, &Q, t));
-    clamp(s, y, 1.0)
+    Ratio { over: s.mul(x, polynomial(s, &P, t)), under: polynomial(s, &Q, t) }
+}
+
+/// `1 / (1 + e⁻ˣ) − ½ = ½ tanh(x/2)` before the division.
+///
+/// With the half added it is the logistic function within `4·2⁻²⁴`, absolutely: what a gate needs, and fewer instructions
+/// than the relatively accurate form.
+#[inline(always)]
+pub(crate) fn gate_ratio<S: Simd>(s: S, x: S::V) -> Ratio<S::V> {
+    let x = clamp(s, x, 2.0 * END);
+    let t = s.mul(x, x);
+    Ratio { over: s.mul(x, polynomial(s, &HALF_P, t)), under: polynomial(s, &HALF_Q, t) }
 }
 
 /// `x` within `±bound`. The order of the arguments keeps a NaN.
