@@ -73,6 +73,20 @@ fn an_element_has_the_same_bits_at_every_place() {
 }
 
 #[test]
+fn vector_levels_agree_to_the_last_bit() {
+    let x = numbers();
+    for f in [math::exp as Slice, math::tanh, math::sigmoid] {
+        let all = Level::available().into_iter().skip(1).map(|level| {
+            let mut y = Vec::new();
+            f(level, &x, &mut y);
+            y
+        });
+        let all: Vec<_> = all.collect();
+        assert!(all.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+}
+
+#[test]
 fn nan_stays_nan() {
     for level in Level::available() {
         for f in [math::exp as Slice, math::tanh, math::sigmoid] {

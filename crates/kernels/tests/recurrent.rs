@@ -125,6 +125,36 @@ fn lstm_matches_its_formula_and_its_differences() {
     }
 }
 
+/// Gates share a division, so every one stands beside others of all sizes.
+#[test]
+fn gates_are_within_their_stated_bounds() {
+    let units = 40_001;
+    let x: Vec<f32> = (0..units).map(|i| (i as f32 - 20_000.0) * 1.5e-3).collect();
+    let turned = |by: usize| x.iter().cycle().skip(by).take(units).copied().collect::<Vec<f32>>();
+    let sums = [x.clone(), turned(9_973), turned(20_011), turned(31_019)];
+    let check = |saved: &[f32], gate: usize, exact: fn(f64) -> f64, bound: f64| {
+        for (&x, &y) in sums[gate].iter().zip(&saved[gate * units..]) {
+            assert!((f64::from(y) - exact(f64::from(x))).abs() <= bound * 2f64.powi(-24), "{gate}: {x} gave {y}");
+        }
+    };
+    let zeros = vec![0.0; 4 * units];
+    for level in Level::available() {
+        let (mut next, mut saved) = (vec![], vec![]);
+        let (a, k) = (sums[..3].concat(), &zeros[..3 * units]);
+        gru(level, [1, units], &a, k, &zeros[..units], &mut next, Some(&mut saved)).unwrap();
+        check(&saved, 0, sigmoid, 6.0);
+        check(&saved, 1, sigmoid, 6.0);
+        check(&saved, 2, f64::tanh, 6.0);
+        let (mut h, mut c, mut saved) = (vec![], vec![], vec![]);
+        let next = LstmState { h: &mut h, c: &mut c };
+        lstm(level, [1, units], &sums.concat(), &zeros, &zeros[..units], next, Some(&mut saved)).unwrap();
+        for gate in [0, 1, 3] {
+            check(&saved, gate, sigmoid, 8.0);
+        }
+        check(&saved, 2, f64::tanh, 8.0);
+    }
+}
+
 #[test]
 fn a_row_has_the_same_bits_alone() {
     let mut rng = ChaCha8Rng::seed_from_u64(8);

@@ -4,7 +4,6 @@
 //! coefficients were fitted for the least relative error, 2^−28. Every step is a fused multiply-add or an exact
 //! operation, so all vector levels give the same bits.
 
-use super::polynomial;
 use crate::simd::Simd;
 
 /// ln 2 in two parts, so that `x − n ln 2` keeps its digits.
@@ -38,4 +37,15 @@ pub(crate) fn sigmoid<S: Simd>(s: S, x: S::V) -> S::V {
     let (one, minus) = (s.splat(1.0), s.sub(s.splat(0.0), x));
     let (p, n) = split(s, s.min(s.splat(89.0), s.max(s.splat(-87.0), minus)));
     s.div(one, s.fma(p, s.pow2(n), one))
+}
+
+/// `c₀ + c₁ x + c₂ x² + …` by Horner's rule.
+#[inline(always)]
+fn polynomial<S: Simd>(s: S, coefficients: &[f32], x: S::V) -> S::V {
+    let (last, rest) = coefficients.split_last().expect("a polynomial has a coefficient");
+    let mut sum = s.splat(*last);
+    for &c in rest.iter().rev() {
+        sum = s.fma(sum, x, s.splat(c));
+    }
+    sum
 }

@@ -132,14 +132,3 @@ impl<F: Function<1>> Kernel for Map<'_, F> {
         }
     }
 }
-
-/// `c₀ + c₁ x + c₂ x² + …` by Horner's rule.
-#[inline(always)]
-fn polynomial<S: Simd>(s: S, coefficients: &[f32], x: S::V) -> S::V {
-    let (last, rest) = coefficients.split_last().expect("a polynomial has a coefficient");
-    let mut sum = s.splat(*last);
-    for &c in rest.iter().rev() {
-        sum = s.fma(sum, x, s.splat(c));
-    }
-    sum
-}

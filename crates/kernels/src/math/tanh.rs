@@ -5,7 +5,6 @@
 //! way of `e²ˣ` costs half as many instructions again. Kernels of several functions leave the quotient open, and divide
 //! once for all of them: a division takes as long as twenty multiplications.
 
-use super::polynomial;
 use crate::simd::Simd;
 
 const P: [f32; 5] = [1.0, 0.133_839_8, 0.003_499_045_3, 2.066_43e-5, 1.342_822_8e-8];
@@ -45,9 +44,7 @@ pub(crate) fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
 /// `tanh x` before the division, after which it may pass ±1 by `5·2⁻²⁴`.
 #[inline(always)]
 pub(crate) fn tanh_ratio<S: Simd>(s: S, x: S::V) -> Ratio<S::V> {
-    let x = clamp(s, x, END);
-    let t = s.mul(x, x);
-    Ratio { over: s.mul(x, polynomial(s, &P, t)), under: polynomial(s, &Q, t) }
+    ratio(s, &P, &Q, clamp(s, x, END))
 }
 
 /// `1 / (1 + e⁻ˣ) − ½ = ½ tanh(x/2)` before the division.
@@ -56,9 +53,19 @@ pub(crate) fn tanh_ratio<S: Simd>(s: S, x: S::V) -> Ratio<S::V> {
 /// than the relatively accurate form.
 #[inline(always)]
 pub(crate) fn gate_ratio<S: Simd>(s: S, x: S::V) -> Ratio<S::V> {
-    let x = clamp(s, x, 2.0 * END);
+    ratio(s, &HALF_P, &HALF_Q, clamp(s, x, 2.0 * END))
+}
+
+/// `x P(x²)` and `Q(x²)`, step by step together: neither sum waits for the other.
+#[inline(always)]
+fn ratio<S: Simd>(s: S, p: &[f32; 5], q: &[f32; 5], x: S::V) -> Ratio<S::V> {
     let t = s.mul(x, x);
-    Ratio { over: s.mul(x, polynomial(s, &HALF_P, t)), under: polynomial(s, &HALF_Q, t) }
+    let (mut over, mut under) = (s.splat(p[4]), s.splat(q[4]));
+    for (p, q) in p[..4].iter().zip(&q[..4]).rev() {
+        over = s.fma(over, t, s.splat(*p));
+        under = s.fma(under, t, s.splat(*q));
+    }
+    Ratio { over: s.mul(x, over), under }
 }
 
 /// `x` within `±bound`. The order of the arguments keeps a NaN.
