@@ -3,15 +3,21 @@
 //! Plain slices in and out; sizes are checked once at the boundary, and answered with an [`Error`]. Every kernel has a
 //! portable form in plain Rust, and a vector form that is compiled for each [`Level`] of the machine.
 
+mod adam;
 mod dense;
 mod error;
 mod gemm;
 mod level;
+pub mod math;
 mod peak;
+pub mod recurrent;
+mod reduce;
 mod simd;
 
+pub use adam::{AdamStep, adam};
 pub use dense::{After, Base, Operand, Product, product};
 pub use error::{Error, Result};
 pub use gemm::{Float, Matrix, gemm, gemm_extend};
 pub use level::{Level, VARIABLE};
 pub use peak::multiply_adds;
+pub use reduce::sum;

@@ -125,4 +125,9 @@ impl Simd for Avx512 {
         // AVX-512 contains AVX2, and a block of 16 leaves more of a small matrix over.
         unsafe { super::avx2::transpose8(from, from_stride, to, to_stride) }
     }
+
+    #[inline(always)]
+    fn scale(self, x: __m512, n: __m512) -> __m512 {
+        unsafe { _mm512_scalef_ps(x, n) }
+    }
 }

@@ -11,6 +11,7 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod twice;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
@@ -18,6 +19,7 @@ pub(crate) use avx2::Avx2;
 pub(crate) use avx512::Avx512;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use neon::Neon;
+pub(crate) use twice::Twice;
 
 /// Vectors of [`LANES`](Simd::LANES) numbers. Every method is inlined into its kernel.
 pub(crate) trait Simd: Copy {
@@ -73,7 +75,7 @@ pub(crate) trait Simd: Copy {
     /// The nearest integer, halves to even.
     fn round(self, a: Self::V) -> Self::V;
 
-    /// `2ⁿ` for integers `−126 ≤ n ≤ 127`.
+    /// `2ⁿ` for integers `−126 ≤ n ≤ 127`, infinity for 128.
     fn pow2(self, n: Self::V) -> Self::V;
 
     /// The number in the first lane.
@@ -84,4 +86,12 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// Both blocks must be valid, `from` for reads and `to` for writes, and must not overlap.
     unsafe fn transpose8(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize);
+
+    /// `x 2ⁿ` for `½ ≤ x ≤ 2` and integers `−250 ≤ n ≤ 250`, rounded once.
+    #[inline(always)]
+    fn scale(self, x: Self::V, n: Self::V) -> Self::V {
+        // The first product is exact: half the exponent stays clear of both ends.
+        let half = self.round(self.mul(n, self.splat(0.5)));
+        self.mul(self.mul(x, self.pow2(half)), self.pow2(self.sub(n, half)))
+    }
 }
