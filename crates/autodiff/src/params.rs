@@ -7,7 +7,7 @@ mod tasks;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::{Error, Order, Result, Tensor, grad};
+use crate::{Error, Order, Result, Tensor, grad, grad_step};
 
 /// The parameters of a model: named leaves in a fixed order, each `[M, …]` with one value a task, or `[1, …]` where
 /// all tasks share it.
@@ -195,6 +195,15 @@ impl Params {
     /// As [`grad`](crate::grad()).
     pub fn grad(&self, loss: &Tensor, order: Order) -> Result<Self> {
         self.with_leaves(grad(loss, &self.leaves.iter().collect::<Vec<_>>(), order)?)
+    }
+
+    /// Every leaf after one step, `x + s ∂loss/∂x`, recorded: as [`grad`](Self::grad) with [`Order::Higher`] and
+    /// [`add_scaled`](Self::add_scaled), in fewer passes.
+    ///
+    /// # Errors
+    /// As [`grad`](crate::grad()).
+    pub fn grad_step(&self, loss: &Tensor, s: f64) -> Result<Self> {
+        self.with_leaves(grad_step(loss, &self.leaves.iter().collect::<Vec<_>>(), s)?)
     }
 
     /// Those leaves whose name fits, and the others, both in order.

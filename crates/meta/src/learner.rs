@@ -57,6 +57,17 @@ pub trait MetaLearner: std::fmt::Debug + Send + Sync {
     /// If the tasks do not fit the model.
     fn meta_grad(&self, meta: &Params, tasks: &TaskBatch, iteration: u64) -> Result<MetaGrad>;
 
+    /// As [`meta_grad`](Self::meta_grad), with the gradients added up over the tasks, leaves `[1, …]`. The additions are
+    /// those of [`Params::sum_tasks`] on the gradients kept apart, bit for bit; a learner that can may do them while it
+    /// takes the gradients.
+    ///
+    /// # Errors
+    /// As [`meta_grad`](Self::meta_grad).
+    fn meta_grad_sum(&self, meta: &Params, tasks: &TaskBatch, iteration: u64) -> Result<MetaGrad> {
+        let MetaGrad { losses, grads } = self.meta_grad(meta, tasks, iteration)?;
+        Ok(MetaGrad { losses, grads: grads.sum_tasks()? })
+    }
+
     /// How outputs are judged.
     fn loss(&self) -> Loss;
 }

@@ -15,7 +15,7 @@ use rekindle_tasks::Batch;
 
 use crate::bilevel::{Adjoint, InnerLoop, task_loss};
 use crate::fast;
-use crate::inner::{check_rate, inner_gradient};
+use crate::inner::{check_rate, inner_gradient, inner_step};
 use crate::{Error, Loss, Result};
 
 /// Settings of MAML. The defaults are those of the paper's Omniglot 5-way 1-shot runs.
@@ -170,7 +170,11 @@ impl<N: Model> InnerLoop for Maml<N> {
         if let Some(optimiser) = &self.config.inner_optimiser {
             return fast::step(&**optimiser, theta, k, |theta| self.descent(meta, theta, support, order));
         }
-        Ok(theta.add_scaled(&self.descent(meta, theta, support, order)?, -self.config.inner_lr)?)
+        let rate = -self.config.inner_lr;
+        if self.config.proximal == 0.0 {
+            return inner_step(theta, order, rate, |theta| task_loss(self, theta, support));
+        }
+        Ok(theta.add_scaled(&self.descent(meta, theta, support, order)?, rate)?)
     }
 
     fn weights(&self, _meta: &Params, theta: &Params, _k: usize) -> Result<Params> {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rekindle_autodiff::{NoRecord, Params, Tensor};
 use rekindle_tasks::TaskBatch;
 
-use crate::{Error, MetaLearner, Result};
+use crate::{Error, MetaGrad, MetaLearner, Result};
 
 /// How a meta-batch is split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,11 @@ impl Runner {
         iteration: u64,
     ) -> Result<(Vec<f64>, Params)> {
         let m = tasks.support.x.dim(0)?;
+        if m > 0 && self.chunk_for(tasks) >= m && self.threads > 0 {
+            let MetaGrad { losses, grads } = learner.meta_grad_sum(meta, tasks, iteration)?;
+            let _scope = NoRecord::new();
+            return Ok((losses.to_vec_f64()?, grads.scale(1.0 / m as f64)?));
+        }
         let fold = Mutex::new(Fold::default());
         self.for_chunks(tasks, |index, chunk| {
             let one = learner.meta_grad(meta, chunk, iteration)?;

@@ -56,6 +56,15 @@ impl Linear {
         Ok(x.linear(params.get(&self.weight)?, bias)?)
     }
 
+    /// `max(0, x W + b)`, in one pass.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_relu(&self, params: &Params, x: &Tensor) -> Result<Tensor> {
+        let bias = self.bias.as_deref().map(|name| params.get(name)).transpose()?;
+        Ok(x.linear_relu(params.get(&self.weight)?, bias)?)
+    }
+
     /// The weight alone, for layers whose biases start in a way of their own.
     pub(crate) fn draw_weight(&self, builder: &mut Builder<'_>) -> Result<()> {
         builder.draw(&self.weight, &[self.inputs, self.outputs], self.weight_init, self.fans())

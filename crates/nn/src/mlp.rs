@@ -182,7 +182,13 @@ impl Model for Mlp {
             if i > 0 {
                 h = self.activation.apply(&h)?;
             }
-            h = fc.forward(params, &h)?;
+            h = match norm {
+                // The product does the ReLU in its own pass.
+                Normalisation::None if self.activation == Activation::Relu && i + 1 < self.layers.len() => {
+                    fc.forward_relu(params, &h)?
+                }
+                _ => fc.forward(params, &h)?,
+            };
             h = match norm {
                 Normalisation::None => h,
                 Normalisation::Batch(norm) => norm.forward(params, &h, stats)?,

@@ -1,7 +1,9 @@
 //! Losses. Each answers one value a task, `[M]`: the mean over all of the task's other axes.
 
 use candle_core::{DType, Tensor as Value};
+use smallvec::smallvec;
 
+use crate::kernel;
 use crate::{Error, Result, Tensor};
 
 impl Tensor {
@@ -14,7 +16,15 @@ impl Tensor {
             let message = format!("predictions {:?}, targets {:?}", self.shape(), targets.shape());
             return Err(Error::shape("mse", message));
         }
-        self.sub(targets)?.sqr()?.mean_over_task()
+        self.last_axis("mse")?;
+        let n = self.elem_count() / self.dims()[0].max(1);
+        let y = kernel::mse(self.value(), targets.value())?;
+        let (x, t) = (self.clone(), targets.clone());
+        Ok(Self::custom(y, &[self, targets], move |up| {
+            let g = mse_gradient(&x, &t, up.grad(), 2.0 / n as f64)?;
+            let by_targets = up.wants(1).then(|| g.neg()).transpose()?;
+            Ok(smallvec![up.wants(0).then_some(g), by_targets])
+        }))
     }
 
     /// Cross-entropy `[M]` of logits `[M, …, N]` against class indices `[M, …]` (integers below N):
@@ -63,6 +73,13 @@ impl Tensor {
         Ok(Self::new(targets.broadcast_eq(&classes)?.to_dtype(like.dtype())?))
     }
 
+    /// `[M]` as `[M, 1, …, 1]`.
+    fn over_task(&self, rank: usize) -> Result<Self> {
+        let mut dims = vec![1; rank];
+        dims[0] = self.elem_count();
+        self.reshape(dims)
+    }
+
     /// The mean over every axis but the first, `[M]`.
     ///
     /// # Errors
@@ -73,6 +90,26 @@ impl Tensor {
         let rest = self.elem_count() / m.max(1);
         self.reshape((m, rest))?.mean(&[1])
     }
+}
+
+/// `s u (x − t)`, where `u [M]` is the gradient of each task's loss.
+fn mse_gradient(x: &Tensor, t: &Tensor, u: &Tensor, s: f64) -> Result<Tensor> {
+    let y = kernel::mse_gradient(x.value(), t.value(), u.value(), s)?;
+    let held = (x.clone(), t.clone(), u.clone());
+    Ok(Tensor::custom(y, &[x, t, u], move |up| {
+        let (x, t, u) = &held;
+        let side = |v: &Tensor| v.mul(&u.over_task(v.rank())?)?.scale(s);
+        let by_x = if up.wants(0) || up.wants(1) { Some(side(up.grad())?) } else { None };
+        let by_t = if up.wants(1) { by_x.as_ref().map(Tensor::neg).transpose()? } else { None };
+        let by_u = if up.wants(2) {
+            let each = up.grad().mul(&x.sub(t)?)?;
+            let m = u.elem_count();
+            Some(each.reshape((m, each.elem_count() / m.max(1)))?.sum(&[1])?.scale(s)?)
+        } else {
+            None
+        };
+        Ok(smallvec![by_x.filter(|_| up.wants(0)), by_t, by_u])
+    }))
 }
 
 fn check_classes(targets: &Value, n: u32) -> Result<()> {

@@ -5,7 +5,7 @@ use rand::RngCore;
 use rekindle_autodiff::{Params, Tensor};
 use rekindle_tasks::{Batch, TaskBatch};
 
-use super::{InnerLoop, adapt, bilevel_grad};
+use super::{InnerLoop, adapt, bilevel_grad, bilevel_sum};
 use crate::learner::predict;
 use crate::{Loss, MetaGrad, MetaLearner, Result, Setting, Stepwise};
 
@@ -24,6 +24,10 @@ impl<I: InnerLoop> MetaLearner for I {
 
     fn meta_grad(&self, meta: &Params, tasks: &TaskBatch, iteration: u64) -> Result<MetaGrad> {
         bilevel_grad(self, self.adjoint(iteration), meta, tasks, iteration)
+    }
+
+    fn meta_grad_sum(&self, meta: &Params, tasks: &TaskBatch, iteration: u64) -> Result<MetaGrad> {
+        bilevel_sum(self, self.adjoint(iteration), meta, tasks, iteration)
     }
 
     fn loss(&self) -> Loss {

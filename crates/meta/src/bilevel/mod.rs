@@ -115,6 +115,16 @@ impl Adjoint {
             _ => Ok(()),
         }
     }
+
+    /// How many of the last steps an unrolled pass differentiates through; `None` where the pass is another one.
+    fn exact_steps(self, n_steps: usize) -> Option<usize> {
+        match self {
+            Self::Unrolled => Some(n_steps),
+            Self::Truncated { last } => Some(last),
+            Self::FirstOrder => Some(0),
+            Self::Checkpointed | Self::Implicit(_) => None,
+        }
+    }
 }
 
 /// Losses and meta-gradients of an inner loop.
@@ -128,22 +138,46 @@ pub fn bilevel_grad(
     tasks: &TaskBatch,
     iteration: u64,
 ) -> Result<MetaGrad> {
+    let weights = checked_weights(inner, adjoint, iteration)?;
+    // Each task has its own leaf, although all begin with the same values: so each has its own gradient.
+    let phi = meta.detach().expand_tasks(tasks.support.x.dim(0)?)?.leaf();
+    match adjoint {
+        Adjoint::Checkpointed => checkpointed::grad(inner, &phi, tasks, &weights),
+        Adjoint::Implicit(config) => implicit::grad(inner, config, &phi, tasks),
+        Adjoint::Unrolled | Adjoint::Truncated { .. } | Adjoint::FirstOrder => {
+            let exact = adjoint.exact_steps(inner.n_steps()).unwrap_or(0);
+            unrolled::grad(inner, exact, (&phi, &phi), tasks, &weights)
+        }
+    }
+}
+
+/// As [`bilevel_grad`], with the gradients added up over the tasks.
+pub(crate) fn bilevel_sum(
+    inner: &(impl InnerLoop + ?Sized),
+    adjoint: Adjoint,
+    meta: &Params,
+    tasks: &TaskBatch,
+    iteration: u64,
+) -> Result<MetaGrad> {
+    let Some(exact) = adjoint.exact_steps(inner.n_steps()) else {
+        let MetaGrad { losses, grads } = bilevel_grad(inner, adjoint, meta, tasks, iteration)?;
+        return Ok(MetaGrad { losses, grads: grads.sum_tasks()? });
+    };
+    let weights = checked_weights(inner, adjoint, iteration)?;
+    // All tasks share a leaf, so that the last product of each gradient adds the tasks up.
+    let shared = meta.detach().leaf();
+    let phi = shared.expand_tasks(tasks.support.x.dim(0)?)?;
+    unrolled::grad(inner, exact, (&phi, &shared), tasks, &weights)
+}
+
+fn checked_weights(inner: &(impl InnerLoop + ?Sized), adjoint: Adjoint, iteration: u64) -> Result<Vec<f64>> {
     adjoint.validate()?;
-    let m = tasks.support.x.dim(0)?;
     let weights = inner.outer_weights(iteration);
     if weights.len() != inner.n_steps() + 1 {
         let value = format!("{} weights for {} steps", weights.len(), inner.n_steps());
         return Err(Error::setting("outer_weights", &value, "one weight for each of the steps 0 to K"));
     }
-    // Each task has its own leaf, although all begin with the same values: so each has its own gradient.
-    let phi = meta.detach().expand_tasks(m)?.leaf();
-    match adjoint {
-        Adjoint::Unrolled => unrolled::grad(inner, inner.n_steps(), &phi, tasks, &weights),
-        Adjoint::Truncated { last } => unrolled::grad(inner, last, &phi, tasks, &weights),
-        Adjoint::FirstOrder => unrolled::grad(inner, 0, &phi, tasks, &weights),
-        Adjoint::Checkpointed => checkpointed::grad(inner, &phi, tasks, &weights),
-        Adjoint::Implicit(config) => implicit::grad(inner, config, &phi, tasks),
-    }
+    Ok(weights)
 }
 
 /// The fast parameters after 0, 1, …, `n_steps` steps, constants.

@@ -6,11 +6,12 @@ use rekindle_tasks::TaskBatch;
 use super::{InnerLoop, filled};
 use crate::{MetaGrad, Result};
 
-/// Differentiates through the last `exact` steps; the inner gradients before those are constants.
+/// Differentiates through the last `exact` steps; the inner gradients before those are constants. The gradients are
+/// those at `leaves`, which `phi` is or comes from.
 pub(super) fn grad(
     inner: &(impl InnerLoop + ?Sized),
     exact: usize,
-    phi: &Params,
+    (phi, leaves): (&Params, &Params),
     tasks: &TaskBatch,
     weights: &[f64],
 ) -> Result<MetaGrad> {
@@ -34,8 +35,8 @@ pub(super) fn grad(
     let Some(losses) = losses else {
         return Err(crate::Error::setting("outer_weights", &"all zero", "not zero for at least one step"));
     };
-    // The tasks' losses do not share a leaf, so the gradient of their sum is each task's own.
-    let targets: Vec<&Tensor> = phi.leaves().iter().collect();
+    // Where the tasks' losses do not share a leaf, the gradient of their sum is each task's own.
+    let targets: Vec<&Tensor> = leaves.leaves().iter().collect();
     let grads = partial_vjp(&[(&losses, &losses.ones_like()?)], &targets, Order::First)?;
-    Ok(MetaGrad { losses: losses.detach(), grads: filled(phi, grads)? })
+    Ok(MetaGrad { losses: losses.detach(), grads: filled(leaves, grads)? })
 }
