@@ -1,0 +1,64 @@
+//! [`conv_w`](super::conv_w), a group of images at a time.
+
+use super::ConvShape;
+use super::correlate::block_width;
+use super::planes::Planes;
+use super::weight_sum::WeightSum;
+use crate::Level;
+
+/// Room for a group of both kinds of images.
+#[derive(Debug)]
+pub(crate) struct WeightGrad {
+    level: Level,
+    shape: ConvShape,
+    planes: Planes,
+    taps: [usize; 9],
+    /// `[output channel blocks, images, pixels, width]`.
+    seeds: Vec<f32>,
+}
+
+impl WeightGrad {
+    pub(crate) fn new(level: Level, shape: &ConvShape) -> Self {
+        let planes = Planes::new(shape.group(), (shape.height, shape.width), shape.inputs, shape.stride);
+        let taps = std::array::from_fn(|tap| planes.at(tap / 3, tap % 3));
+        Self { level, shape: *shape, planes, taps, seeds: Vec::new() }
+    }
+
+    /// Adds the gradient of up to a group of images to `out [3, 3, inputs, outputs]`.
+    pub(crate) fn add(&mut self, x: &[f32], u: &[f32], out: &mut [f32]) {
+        self.planes.fill(x);
+        let width = block_width(self.level);
+        pack(u, self.shape.outputs, width, &mut self.seeds);
+        let pixels = self.shape.out_height() * self.shape.out_width();
+        self.level.run(WeightSum {
+            planes: self.planes.data(),
+            image: self.planes.image(),
+            block: self.planes.block(),
+            row: self.planes.row(),
+            channels: self.shape.inputs,
+            taps: &self.taps,
+            seeds: &self.seeds,
+            images: u.len() / (pixels * self.shape.outputs),
+            height: self.shape.out_height(),
+            width: self.shape.out_width(),
+            outputs: self.shape.outputs,
+            out,
+        });
+    }
+}
+
+/// Pixels in blocks of `width` channels, zeros behind the last channel.
+fn pack(u: &[f32], channels: usize, width: usize, packed: &mut Vec<f32>) {
+    packed.clear();
+    packed.reserve(u.len() / channels * channels.next_multiple_of(width));
+    for first in (0..channels).step_by(width) {
+        let block = first..channels.min(first + width);
+        for pixel in u.chunks_exact(channels) {
+            let end = packed.len() + width;
+            packed.extend_from_slice(&pixel[block.clone()]);
+            if block.len() < width {
+                packed.resize(end, 0.0);
+            }
+        }
+    }
+}
