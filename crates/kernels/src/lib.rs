@@ -3,6 +3,7 @@
 //! Plain slices in and out; sizes are checked once at the boundary, and answered with an [`Error`]. Every kernel has a
 //! portable form in plain Rust, and a vector form that is compiled for each [`Level`] of the machine.
 
+pub mod block;
 mod conv;
 mod error;
 mod level;

@@ -64,6 +64,10 @@ impl Correlation {
     /// Correlates up to a group of images, and writes every element of `out`.
     pub(crate) fn run(&mut self, x: &[f32], out: &mut [MaybeUninit<f32>]) {
         let [height, width, outputs] = self.out;
+        if x.is_empty() || out.is_empty() {
+            out.fill(MaybeUninit::new(0.0));
+            return;
+        }
         let images = out.len() / (height * width * outputs);
         self.planes.fill(x);
         for part in &self.parts {

@@ -26,6 +26,9 @@ impl WeightGrad {
 
     /// Adds the gradient of up to a group of images to `out [3, 3, inputs, outputs]`.
     pub(crate) fn add(&mut self, x: &[f32], u: &[f32], out: &mut [f32]) {
+        if x.is_empty() || u.is_empty() {
+            return;
+        }
         self.planes.fill(x);
         let width = block_width(self.level);
         pack(u, self.shape.outputs, width, &mut self.seeds);

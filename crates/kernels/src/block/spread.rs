@@ -1,0 +1,178 @@
+//! The gradient at the convolution's result: `s · scatter(g) + p · (y − mean) + q`, where `g` is the seed behind the ReLU, put
+//! where the number that was pooled stood.
+//!
+//! A tile is one window of one vector of channels.
+
+#![allow(unsafe_code, reason = "vectors are read and written through pointers")]
+
+use crate::level::Kernel;
+use crate::simd::Simd;
+
+/// The numbers of every channel.
+#[derive(Debug)]
+pub(super) struct Factors {
+    pub(super) mean: Vec<f32>,
+    pub(super) s: Vec<f32>,
+    pub(super) p: Vec<f32>,
+    pub(super) q: Vec<f32>,
+}
+
+/// Makes one image's gradient `[height, width, channels]`.
+pub(super) struct Spread<'a> {
+    pub(super) factors: &'a Factors,
+    pub(super) height: usize,
+    pub(super) width: usize,
+    /// The seed and the block's result, pooled if there are places.
+    pub(super) u: &'a [f32],
+    pub(super) out: &'a [f32],
+    /// As [`Pool`](super::pool::Pool) made them; `None` where nothing was pooled.
+    pub(super) place: Option<&'a [u8]>,
+    /// The convolution's result; `None` where it stands in `dy`.
+    pub(super) y: Option<&'a [f32]>,
+    pub(super) dy: &'a mut [f32],
+}
+
+impl Kernel for Spread<'_> {
+    type Output = ();
+
+    fn portable(self) {
+        let Factors { mean, s, p, q } = self.factors;
+        let (channels, columns) = (mean.len(), self.width / 2);
+        for index in 0..self.dy.len() {
+            let (pixel, c) = (index / channels, index % channels);
+            let (row, column) = (pixel / self.width, pixel % self.width);
+            let from = match self.place {
+                None => Some(index),
+                Some(_) if row / 2 >= self.height / 2 || column / 2 >= columns => None,
+                Some(place) => {
+                    let window = (row / 2 * columns + column / 2) * channels + c;
+                    (usize::from(place[window]) == row % 2 * 2 + column % 2).then_some(window)
+                }
+            };
+            let g = from.map_or(0.0, |from| if self.out[from] > 0.0 { self.u[from] } else { 0.0 });
+            let y = self.y.map_or(self.dy[index], |y| y[index]);
+            self.dy[index] = s[c] * g + p[c] * (y - mean[c]) + q[c];
+        }
+    }
+
+    #[inline(always)]
+    fn simd<S: Simd>(mut self, simd: S) {
+        let channels = self.factors.mean.len();
+        for c in (0..channels).step_by(S::LANES) {
+            let n = S::LANES.min(channels - c);
+            // SAFETY: the vectors end at the last channel.
+            unsafe {
+                match self.place {
+                    Some(place) => self.windows(simd, c, n, place),
+                    None => self.pixels(simd, c, n),
+                }
+            }
+        }
+    }
+}
+
+/// One vector of each factor.
+struct Vectors<V> {
+    mean: V,
+    s: V,
+    p: V,
+    q: V,
+}
+
+impl Spread<'_> {
+    /// # Safety
+    /// There must be channels `c` to `c + n`, no more than a vector.
+    #[inline(always)]
+    unsafe fn vectors<S: Simd>(&self, simd: S, c: usize, n: usize) -> Vectors<S::V> {
+        // SAFETY: the caller's.
+        unsafe {
+            Vectors {
+                mean: simd.load_first(self.factors.mean.as_ptr().add(c), n),
+                s: simd.load_first(self.factors.s.as_ptr().add(c), n),
+                p: simd.load_first(self.factors.p.as_ptr().add(c), n),
+                q: simd.load_first(self.factors.q.as_ptr().add(c), n),
+            }
+        }
+    }
+
+    /// The seed behind the ReLU, times `s`.
+    ///
+    /// # Safety
+    /// There must be `n` numbers from `at` on, no more than a vector.
+    #[inline(always)]
+    unsafe fn seed<S: Simd>(&self, simd: S, at: usize, n: usize, s: S::V) -> S::V {
+        // SAFETY: the caller's.
+        unsafe {
+            let (u, out) = (simd.load_first(self.u.as_ptr().add(at), n), simd.load_first(self.out.as_ptr().add(at), n));
+            let zero = simd.splat(0.0);
+            simd.mul(s, simd.where_gt(out, zero, u, zero))
+        }
+    }
+
+    /// Writes the gradient where the scattered seed is `seed`.
+    ///
+    /// # Safety
+    /// There must be `n` numbers from `at` on, no more than a vector.
+    #[inline(always)]
+    unsafe fn put<S: Simd>(&mut self, simd: S, at: usize, n: usize, seed: S::V, of: &Vectors<S::V>) {
+        // SAFETY: the caller's.
+        unsafe {
+            let y = self.y.map_or(self.dy.as_ptr(), <[f32]>::as_ptr);
+            let distance = simd.sub(simd.load_first(y.add(at), n), of.mean);
+            let dy = simd.add(seed, simd.fma(of.p, distance, of.q));
+            simd.store_first(self.dy.as_mut_ptr().add(at), n, dy);
+        }
+    }
+
+    /// # Safety
+    /// There must be channels `c` to `c + n`, no more than a vector.
+    #[inline(always)]
+    unsafe fn pixels<S: Simd>(&mut self, simd: S, c: usize, n: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            let of = self.vectors(simd, c, n);
+            for at in (c..self.dy.len()).step_by(self.factors.mean.len()) {
+                let seed = self.seed(simd, at, n, of.s);
+                self.put(simd, at, n, seed, &of);
+            }
+        }
+    }
+
+    /// # Safety
+    /// There must be channels `c` to `c + n`, no more than a vector.
+    #[inline(always)]
+    unsafe fn windows<S: Simd>(&mut self, simd: S, c: usize, n: usize, place: &[u8]) {
+        let channels = self.factors.mean.len();
+        let (row, columns) = (self.width * channels, self.width / 2);
+        let zero = simd.splat(0.0);
+        // SAFETY: the caller's; windows end at the last whole one.
+        unsafe {
+            let of = self.vectors(simd, c, n);
+            for i in 0..self.height / 2 {
+                for j in 0..columns {
+                    let window = (i * columns + j) * channels + c;
+                    let at = 2 * i * row + 2 * j * channels + c;
+                    let seed = self.seed(simd, window, n, of.s);
+                    let place = simd.load_bytes(place.as_ptr().add(window), n);
+                    // What stands at this place or later; of two neighbours one is the whole seed or both are the same.
+                    let after = |place_of: f32| simd.where_gt(place, simd.splat(place_of), seed, zero);
+                    let later = [after(0.5), after(1.5), after(2.5)];
+                    self.put(simd, at, n, simd.sub(seed, later[0]), &of);
+                    self.put(simd, at + channels, n, simd.sub(later[0], later[1]), &of);
+                    self.put(simd, at + row, n, simd.sub(later[1], later[2]), &of);
+                    self.put(simd, at + row + channels, n, later[2], &of);
+                }
+                if self.width % 2 == 1 {
+                    let last = (2 * i + 1) * row - channels + c;
+                    self.put(simd, last, n, zero, &of);
+                    self.put(simd, last + row, n, zero, &of);
+                }
+            }
+            if self.height % 2 == 1 {
+                for at in ((self.height - 1) * row + c..self.height * row).step_by(channels) {
+                    self.put(simd, at, n, zero, &of);
+                }
+            }
+        }
+    }
+}
