@@ -1,4 +1,5 @@
-//! `ReLU(scale · (raw − mean) + shift)` in every channel. A tile is one vector of one pixel: memory sets the pace.
+//! `ReLU(scale · (raw − mean) + shift)` in every channel. A tile is one vector of one pixel, pixel after
+//! pixel: memory sets the pace.
 
 #![allow(unsafe_code, reason = "vectors are read and written through pointers")]
 
@@ -35,14 +36,14 @@ impl Kernel for Normalise<'_> {
         // SAFETY: vectors end at the last channel of a pixel; the memory written is reserved.
         unsafe {
             let (raw, out) = (self.raw.as_ptr(), self.out.as_mut_ptr().add(self.out.len()));
-            for c in (0..channels).step_by(S::LANES) {
-                let n = S::LANES.min(channels - c);
-                let mean = simd.load_first(self.mean.as_ptr().add(c), n);
-                let scale = simd.load_first(self.scale.as_ptr().add(c), n);
-                let shift = simd.load_first(self.shift.as_ptr().add(c), n);
-                for at in (c..self.raw.len()).step_by(channels) {
-                    let z = simd.fma(scale, simd.sub(simd.load_first(raw.add(at), n), mean), shift);
-                    simd.store_first(out.add(at), n, simd.max(simd.splat(0.0), z));
+            for pixel in (0..self.raw.len()).step_by(channels.max(1)) {
+                for c in (0..channels).step_by(S::LANES) {
+                    let n = S::LANES.min(channels - c);
+                    let mean = simd.load_first(self.mean.as_ptr().add(c), n);
+                    let scale = simd.load_first(self.scale.as_ptr().add(c), n);
+                    let shift = simd.load_first(self.shift.as_ptr().add(c), n);
+                    let z = simd.fma(scale, simd.sub(simd.load_first(raw.add(pixel + c), n), mean), shift);
+                    simd.store_first(out.add(pixel + c), n, simd.max(simd.splat(0.0), z));
                 }
             }
             self.out.set_len(self.out.len() + self.raw.len());

@@ -57,15 +57,11 @@ impl Kernel for Spread<'_> {
 
     #[inline(always)]
     fn simd<S: Simd>(mut self, simd: S) {
-        let channels = self.factors.mean.len();
-        for c in (0..channels).step_by(S::LANES) {
-            let n = S::LANES.min(channels - c);
-            // SAFETY: the vectors end at the last channel.
-            unsafe {
-                match self.place {
-                    Some(place) => self.windows(simd, c, n, place),
-                    None => self.pixels(simd, c, n),
-                }
+        // SAFETY: rows and columns end with the image, vectors with the channels.
+        unsafe {
+            match self.place {
+                Some(place) => self.windows(simd, place),
+                None => self.pixels(simd),
             }
         }
     }
@@ -125,53 +121,90 @@ impl Spread<'_> {
     }
 
     /// # Safety
-    /// There must be channels `c` to `c + n`, no more than a vector.
+    /// The sizes must be those of the image.
     #[inline(always)]
-    unsafe fn pixels<S: Simd>(&mut self, simd: S, c: usize, n: usize) {
-        // SAFETY: the caller's.
-        unsafe {
-            let of = self.vectors(simd, c, n);
-            for at in (c..self.dy.len()).step_by(self.factors.mean.len()) {
-                let seed = self.seed(simd, at, n, of.s);
-                self.put(simd, at, n, seed, &of);
+    unsafe fn pixels<S: Simd>(&mut self, simd: S) {
+        let channels = self.factors.mean.len();
+        for pixel in (0..self.dy.len()).step_by(channels.max(1)) {
+            for c in (0..channels).step_by(S::LANES) {
+                let n = S::LANES.min(channels - c);
+                // SAFETY: the caller's.
+                unsafe {
+                    let of = self.vectors(simd, c, n);
+                    let seed = self.seed(simd, pixel + c, n, of.s);
+                    self.put(simd, pixel + c, n, seed, &of);
+                }
             }
         }
     }
 
     /// # Safety
-    /// There must be channels `c` to `c + n`, no more than a vector.
+    /// The sizes must be those of the image and the pooled one.
     #[inline(always)]
-    unsafe fn windows<S: Simd>(&mut self, simd: S, c: usize, n: usize, place: &[u8]) {
+    unsafe fn windows<S: Simd>(&mut self, simd: S, place: &[u8]) {
         let channels = self.factors.mean.len();
         let (row, columns) = (self.width * channels, self.width / 2);
-        let zero = simd.splat(0.0);
-        // SAFETY: the caller's; windows end at the last whole one.
+        // SAFETY: the caller's.
         unsafe {
-            let of = self.vectors(simd, c, n);
             for i in 0..self.height / 2 {
                 for j in 0..columns {
-                    let window = (i * columns + j) * channels + c;
-                    let at = 2 * i * row + 2 * j * channels + c;
-                    let seed = self.seed(simd, window, n, of.s);
-                    let place = simd.load_bytes(place.as_ptr().add(window), n);
-                    // What stands at this place or later; of two neighbours one is the whole seed or both are the same.
-                    let after = |place_of: f32| simd.where_gt(place, simd.splat(place_of), seed, zero);
-                    let later = [after(0.5), after(1.5), after(2.5)];
-                    self.put(simd, at, n, simd.sub(seed, later[0]), &of);
-                    self.put(simd, at + channels, n, simd.sub(later[0], later[1]), &of);
-                    self.put(simd, at + row, n, simd.sub(later[1], later[2]), &of);
-                    self.put(simd, at + row + channels, n, later[2], &of);
+                    let window = (i * columns + j) * channels;
+                    self.window(simd, 2 * i * row + 2 * j * channels, window, place);
                 }
                 if self.width % 2 == 1 {
-                    let last = (2 * i + 1) * row - channels + c;
-                    self.put(simd, last, n, zero, &of);
-                    self.put(simd, last + row, n, zero, &of);
+                    let last = (2 * i + 1) * row - channels;
+                    self.outside(simd, last);
+                    self.outside(simd, last + row);
                 }
             }
             if self.height % 2 == 1 {
-                for at in ((self.height - 1) * row + c..self.height * row).step_by(channels) {
-                    self.put(simd, at, n, zero, &of);
+                for pixel in ((self.height - 1) * row..self.height * row).step_by(channels.max(1)) {
+                    self.outside(simd, pixel);
                 }
+            }
+        }
+    }
+
+    /// All channels of the window whose first pixel is at `pixel`.
+    ///
+    /// # Safety
+    /// It must be a window of the image.
+    #[inline(always)]
+    unsafe fn window<S: Simd>(&mut self, simd: S, pixel: usize, window: usize, place: &[u8]) {
+        let channels = self.factors.mean.len();
+        let row = self.width * channels;
+        let zero = simd.splat(0.0);
+        for c in (0..channels).step_by(S::LANES) {
+            let (n, at) = (S::LANES.min(channels - c), pixel + c);
+            // SAFETY: the caller's.
+            unsafe {
+                let of = self.vectors(simd, c, n);
+                let seed = self.seed(simd, window + c, n, of.s);
+                let place = simd.load_bytes(place.as_ptr().add(window + c), n);
+                // What stands at this place or later; of two neighbours both are the seed, or one of them, or none.
+                let after = |before: f32| simd.where_gt(place, simd.splat(before), seed, zero);
+                let later = [after(0.5), after(1.5), after(2.5)];
+                self.put(simd, at, n, simd.sub(seed, later[0]), &of);
+                self.put(simd, at + channels, n, simd.sub(later[0], later[1]), &of);
+                self.put(simd, at + row, n, simd.sub(later[1], later[2]), &of);
+                self.put(simd, at + row + channels, n, later[2], &of);
+            }
+        }
+    }
+
+    /// All channels of a pixel that no window has.
+    ///
+    /// # Safety
+    /// It must be a pixel of the image.
+    #[inline(always)]
+    unsafe fn outside<S: Simd>(&mut self, simd: S, pixel: usize) {
+        let channels = self.factors.mean.len();
+        for c in (0..channels).step_by(S::LANES) {
+            let n = S::LANES.min(channels - c);
+            // SAFETY: the caller's.
+            unsafe {
+                let of = self.vectors(simd, c, n);
+                self.put(simd, pixel + c, n, simd.splat(0.0), &of);
             }
         }
     }

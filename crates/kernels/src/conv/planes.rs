@@ -68,28 +68,27 @@ impl Planes {
         for (index, pixels) in x.chunks_exact(line).enumerate() {
             let (n, y) = (index / self.height, index % self.height);
             // Columns 1, 3, … and 2, 4, … of the padded row stand in different planes.
-            for phase in 0..stride {
+            for phase in 0..stride.min(self.width) {
                 let start = n * image + self.at(y + 1, phase + 1);
-                let pixels = pixels.chunks_exact(channels).skip(phase).step_by(stride);
-                for (x, pixel) in pixels.enumerate() {
-                    let to = start + x * BLOCK;
-                    copy(pixel, &mut self.data[to..], block);
+                for first in (0..channels).step_by(BLOCK) {
+                    let to = &mut self.data[start + first / BLOCK * block..];
+                    let from = &pixels[phase * channels + first..];
+                    match channels - first {
+                        1 => copy::<1>(from, stride * channels, to),
+                        2..BLOCK => from.chunks(stride * channels).zip(to.chunks_mut(BLOCK)).for_each(|(from, to)| {
+                            to.iter_mut().zip(&from[..channels - first]).for_each(|(to, x)| *to = *x);
+                        }),
+                        _ => copy::<BLOCK>(from, stride * channels, to),
+                    }
                 }
             }
         }
     }
 }
 
-/// One pixel's channels, block by block.
-fn copy(pixel: &[f32], to: &mut [f32], block: usize) {
-    let mut blocks = pixel.chunks_exact(BLOCK);
-    let mut at = 0;
-    for channels in &mut blocks {
-        to[at..at + BLOCK].copy_from_slice(channels);
-        at += block;
-    }
-    let rest = blocks.remainder();
-    if !rest.is_empty() {
-        to[at..].iter_mut().zip(rest).for_each(|(to, &x)| *to = x);
+/// `N` channels of every pixel, which begin every `step` numbers.
+fn copy<const N: usize>(from: &[f32], step: usize, to: &mut [f32]) {
+    for (from, to) in from.chunks(step).zip(to.chunks_mut(BLOCK)) {
+        to[..N].copy_from_slice(&from[..N]);
     }
 }

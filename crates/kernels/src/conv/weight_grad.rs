@@ -13,7 +13,7 @@ pub(crate) struct WeightGrad {
     shape: ConvShape,
     planes: Planes,
     taps: [usize; 9],
-    /// `[output channel blocks, images, pixels, width]`.
+    /// Where the channels do not fill vectors: the seeds with zeros behind the last channel.
     seeds: Vec<f32>,
 }
 
@@ -30,8 +30,13 @@ impl WeightGrad {
             return;
         }
         self.planes.fill(x);
-        let width = block_width(self.level);
-        pack(u, self.shape.outputs, width, &mut self.seeds);
+        let padded = self.shape.outputs.next_multiple_of(block_width(self.level) / 2);
+        let seeds = if padded == self.shape.outputs {
+            u
+        } else {
+            pad(u, self.shape.outputs, padded, &mut self.seeds);
+            &self.seeds
+        };
         let pixels = self.shape.out_height() * self.shape.out_width();
         self.level.run(WeightSum {
             planes: self.planes.data(),
@@ -40,7 +45,8 @@ impl WeightGrad {
             row: self.planes.row(),
             channels: self.shape.inputs,
             taps: &self.taps,
-            seeds: &self.seeds,
+            seeds,
+            seed: padded,
             images: u.len() / (pixels * self.shape.outputs),
             height: self.shape.out_height(),
             width: self.shape.out_width(),
@@ -50,18 +56,10 @@ impl WeightGrad {
     }
 }
 
-/// Pixels in blocks of `width` channels, zeros behind the last channel.
-fn pack(u: &[f32], channels: usize, width: usize, packed: &mut Vec<f32>) {
-    packed.clear();
-    packed.reserve(u.len() / channels * channels.next_multiple_of(width));
-    for first in (0..channels).step_by(width) {
-        let block = first..channels.min(first + width);
-        for pixel in u.chunks_exact(channels) {
-            let end = packed.len() + width;
-            packed.extend_from_slice(&pixel[block.clone()]);
-            if block.len() < width {
-                packed.resize(end, 0.0);
-            }
-        }
+/// Pixels with zeros behind their channels.
+fn pad(u: &[f32], channels: usize, padded: usize, to: &mut Vec<f32>) {
+    to.resize(u.len() / channels * padded, 0.0);
+    for (pixel, to) in u.chunks_exact(channels).zip(to.chunks_exact_mut(padded)) {
+        to[..channels].copy_from_slice(pixel);
     }
 }

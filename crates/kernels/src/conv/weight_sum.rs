@@ -21,8 +21,9 @@ pub(super) struct WeightSum<'a> {
     pub(super) channels: usize,
     /// Where in a block the first pixel's window has its taps.
     pub(super) taps: &'a [usize; 9],
-    /// `[output channel blocks, images, height, width, block_width]`.
+    /// `[images, height, width, seed]`, where `seed` is a multiple of the vector's lanes.
     pub(super) seeds: &'a [f32],
+    pub(super) seed: usize,
     pub(super) images: usize,
     pub(super) height: usize,
     pub(super) width: usize,
@@ -38,23 +39,19 @@ impl Kernel for WeightSum<'_> {
     type Output = ();
 
     fn portable(self) {
-        const WIDTH: usize = 16;
-        let pixels = self.images * self.height * self.width;
-        for (block, seeds) in self.seeds.chunks_exact(pixels * WIDTH).enumerate() {
-            let first = block * WIDTH;
-            for (tap, &offset) in self.taps.iter().enumerate() {
-                for c in 0..self.channels {
-                    let start = offset + c / BLOCK * self.block + c % BLOCK;
-                    let mut sums = [0f32; WIDTH];
-                    for (index, seed) in seeds.chunks_exact(WIDTH).enumerate() {
-                        let (line, x) = (index / self.width, index % self.width);
-                        let (n, y) = (line / self.height, line % self.height);
-                        let pixel = self.planes[start + n * self.image + y * self.row + x * BLOCK];
-                        sums.iter_mut().zip(seed).for_each(|(sum, u)| *sum += pixel * u);
-                    }
-                    let to = &mut self.out[(tap * self.channels + c) * self.outputs..][..self.outputs];
-                    to[first..].iter_mut().zip(sums).for_each(|(to, sum)| *to += sum);
+        let mut sums = vec![0f32; self.outputs];
+        for (tap, &offset) in self.taps.iter().enumerate() {
+            for c in 0..self.channels {
+                let start = offset + c / BLOCK * self.block + c % BLOCK;
+                sums.fill(0.0);
+                for (index, seeds) in self.seeds.chunks_exact(self.seed).enumerate() {
+                    let (line, x) = (index / self.width, index % self.width);
+                    let (n, y) = (line / self.height, line % self.height);
+                    let pixel = self.planes[start + n * self.image + y * self.row + x * BLOCK];
+                    sums.iter_mut().zip(seeds).for_each(|(sum, u)| *sum += pixel * u);
                 }
+                let to = &mut self.out[(tap * self.channels + c) * self.outputs..];
+                to.iter_mut().zip(&sums).for_each(|(to, sum)| *to += sum);
             }
         }
     }
@@ -62,12 +59,11 @@ impl Kernel for WeightSum<'_> {
     #[inline(always)]
     fn simd<S: Simd>(mut self, simd: S) {
         let width = VECTORS * S::LANES;
-        let block = self.images * self.height * self.width * width;
         for first in (0..self.outputs).step_by(width) {
             let outputs = width.min(self.outputs - first);
-            // SAFETY: the blocks of seeds follow one another; the rest as in `tile`, by the caller's sizes.
+            // SAFETY: as in `tile`, by the caller's sizes.
             unsafe {
-                let u = self.seeds.as_ptr().add(first / width * block);
+                let u = self.seeds.as_ptr().add(first);
                 if outputs > S::LANES {
                     self.all::<S, 2>(simd, u, first, outputs);
                 } else {
@@ -111,7 +107,7 @@ impl WeightSum<'_> {
     /// `T` taps by `C` channels from `(tap, c)` on, by `V` vectors of output channels from `first` on, of which there are `outputs`.
     ///
     /// # Safety
-    /// `u` is a block of seeds; the windows of all its pixels lie in the planes. The channels lie in one block of the planes.
+    /// `u` is the first pixel's seed of channel `first`, with `V` vectors for every pixel; the windows of all its pixels lie in the planes. The channels lie in one block of the planes.
     #[inline(always)]
     unsafe fn tile<S: Simd, const V: usize, const T: usize, const C: usize>(
         &mut self,
@@ -139,7 +135,7 @@ impl WeightSum<'_> {
                     for (v, seed) in seeds.iter_mut().enumerate() {
                         *seed = simd.load(u.add(v * S::LANES));
                     }
-                    u = u.add(VECTORS * S::LANES);
+                    u = u.add(self.seed);
                     for (sums, window) in sums.iter_mut().zip(&windows) {
                         for (c, sums) in sums.iter_mut().enumerate() {
                             let pixel = simd.splat(*window.add(x * BLOCK + c));
