@@ -91,7 +91,7 @@ fn random(rng: &mut ChaCha8Rng, sizes: &[usize]) -> Vec<f32> {
     (0..sizes.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect()
 }
 
-/// Close to within `2⁻¹²` of the largest element. The seeds are chosen free of near-ties, which f32 might decide otherwise.
+/// Close to within `2⁻¹²` of the largest element. The random numbers are free of near-ties that f32 decides otherwise.
 fn close(found: &[f32], expected: &[f64], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let largest = expected.iter().fold(1e-3, |a: f64, b| a.max(b.abs()));
@@ -107,7 +107,9 @@ fn run(level: Level, shape: &BlockShape, operands: &Operands<'_>, u: &[f32]) -> 
     assert_eq!(out.remove(0), 7.0);
     let grads = backward(level, shape, operands, &saved, &out, u, true).unwrap();
     let fewer = backward(level, shape, operands, &saved, &out, u, false).unwrap();
-    let bits = |grads: &BlockGrads| [&grads.w, &grads.gamma, &grads.beta].map(|x| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
+    let bits = |grads: &BlockGrads| {
+        [&grads.w, &grads.gamma, &grads.beta].map(|x| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>())
+    };
     assert!(fewer.x.is_empty() && bits(&fewer) == bits(&grads));
     (out, grads)
 }

@@ -25,7 +25,8 @@ pub struct BlockGrads {
     pub beta: Vec<f32>,
 }
 
-/// The gradients for the seed `u` at the block's result `out`, that [`forward`](super::forward) made of the same operands.
+/// The gradients for the seed `u` at the block's result `out`, which [`forward`](super::forward) made of the same
+/// operands.
 ///
 /// # Errors
 /// If a slice does not have the length that the shape says, or the shape is not possible.

@@ -1,4 +1,5 @@
-//! The two sums of every channel that the gradient needs: `Σ g` and `Σ g · (raw − mean)`, where `g` is the seed behind the ReLU.
+//! The two sums of every channel that the gradient needs: `Σ g` and `Σ g · (raw − mean)`, where `g` is the seed behind
+//! the ReLU.
 //!
 //! A tile is four vectors of channels, eight independent sums, over all pixels of an image.
 

@@ -1,12 +1,12 @@
-//! The block of few-shot networks as one computation: 3×3 convolution, normalisation by the statistics of the batch, ReLU and, where wanted,
-//! 2×2 max pooling.
+//! The block of few-shot networks as one computation: 3×3 convolution, normalisation by the statistics of the batch,
+//! ReLU and, where wanted, 2×2 max pooling.
 //!
-//! The statistics are taken while an image of the convolution is still in the cache. Normalisation is monotone in
-//! each channel, so the raw convolution is pooled, by maximum or by minimum as the sign of γ says, and only
-//! what is left is normalised: a quarter. The convolution has no bias, as the mean takes it away again.
+//! The statistics are taken while an image of the convolution is still in the cache. Normalisation is monotone in each
+//! channel, so the raw convolution is pooled, by maximum or by minimum as the sign of γ says, and only what is left is
+//! normalised: a quarter. The convolution has no bias, as the mean takes it away again.
 //!
-//! The gradient at the convolution's result is `s · scatter(u) + p · (y − μ) + q` for three numbers a channel; it is made for
-//! a few images at a time, used for both gradients, and forgotten.
+//! The gradient at the convolution's result is `s · scatter(u) + p · (y − μ) + q` with three numbers for each channel;
+//! it is made for a few images at a time, used for both gradients, and forgotten.
 
 mod backward;
 mod forward;

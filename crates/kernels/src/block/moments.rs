@@ -43,7 +43,8 @@ impl Statistics {
             let rest = f64::from(self.image.rest[c]) / new;
             let distance = f64::from(self.image.mean[c]) + rest - *mean;
             *mean += distance * (new / all);
-            *square += f64::from(self.image.square[c]) - rest * rest * new + distance * distance * (self.pixels * new / all);
+            *square +=
+                f64::from(self.image.square[c]) - rest * rest * new + distance * distance * (self.pixels * new / all);
         }
         self.pixels = all;
     }

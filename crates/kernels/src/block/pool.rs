@@ -1,4 +1,6 @@
-//! The largest or smallest number of every 2×2 window, and where it stood. A tile is one window of one vector of channels.
+//! The largest or smallest number of every 2×2 window, and where it stood.
+//!
+//! A tile is one window of one vector of channels: memory sets the pace.
 
 #![allow(unsafe_code, reason = "vectors are read and written through pointers")]
 
@@ -39,7 +41,8 @@ impl Kernel for Pool<'_> {
         self.raw.reserve(len);
         self.place.reserve(len);
         let row = self.width * channels;
-        // SAFETY: rows and columns end at the last whole window, vectors at the last channel; the memory written is reserved.
+        // SAFETY: rows and columns end at the last whole window, vectors at the last channel; the memory written is
+        // reserved.
         unsafe {
             let mut raw = self.raw.as_mut_ptr().add(self.raw.len());
             let mut place = self.place.as_mut_ptr().add(self.place.len());

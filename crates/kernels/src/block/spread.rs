@@ -1,7 +1,7 @@
-//! The gradient at the convolution's result: `s · scatter(g) + p · (y − mean) + q`, where `g` is the seed behind the ReLU, put
-//! where the number that was pooled stood.
+//! The gradient at the convolution's result: `s · scatter(g) + p · (y − mean) + q`, where `g` is the seed behind the
+//! ReLU, put where the number that was pooled stood.
 //!
-//! A tile is one window of one vector of channels.
+//! A tile is one window of one vector of channels: memory sets the pace.
 
 #![allow(unsafe_code, reason = "vectors are read and written through pointers")]
 

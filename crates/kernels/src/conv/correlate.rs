@@ -1,8 +1,8 @@
 //! The sum over taps and channels that makes an image: `out[p, o] = Σ x[p + tap, c] · w[tap, c, o]`.
 //!
-//! The tile is 14 pixels by two vectors of output channels where there are 32 registers, 28 sums with room for the two
-//! weights and one pixel; 6 by two where there are 16. It is up to three rows high, so that narrow images fill it. Each sum
-//! runs over all taps and channels in registers, in the same order whatever the tile.
+//! The tile is 14 pixels by two vectors of output channels where there are 32 registers, 28 sums with room for two
+//! vectors of weights and one pixel; 6 by two where there are 16. It is up to three rows high, so that narrow images
+//! fill it. Each sum runs over all taps and channels in registers, in the same order whatever the tile.
 
 #![allow(unsafe_code, reason = "tiles read and write through pointers")]
 
@@ -92,7 +92,7 @@ impl Kernel for Correlate<'_> {
     }
 
     #[inline(always)]
-    fn simd<S: Simd>(mut self, simd: S) {
+    fn simd<S: Simd>(self, simd: S) {
         let width = VECTORS * S::LANES;
         let out = self.target.first.as_mut_ptr().cast::<f32>();
         let panel = self.taps.len() * self.channels * width;
@@ -100,7 +100,7 @@ impl Kernel for Correlate<'_> {
             let first = block * width;
             let outputs = width.min(self.target.channels - first);
             for n in 0..self.images {
-                // SAFETY: the windows of all pixels lie in the planes, and the pixels in the target, by the caller's sizes.
+                // SAFETY: by the caller's sizes all pixels' windows lie in the planes, and the pixels in the target.
                 unsafe {
                     let out = out.add(first);
                     if outputs > S::LANES {
@@ -202,8 +202,8 @@ impl Correlate<'_> {
     /// `R × P` pixels by `V` vectors of channels, of which the first `outputs` are written.
     ///
     /// # Safety
-    /// `x` is the first pixel's place in a plane, with all taps of `R × P` pixels and all blocks of channels behind it; `w` a panel
-    /// of weights; `out` the first pixel's place in the target, with room for the others.
+    /// `x` is the first pixel's place in a plane, with all taps of `R × P` pixels and all blocks of channels behind
+    /// it; `w` is a panel of weights; `out` is the first pixel's place in the target, with room for the others.
     #[inline(always)]
     unsafe fn tile<S: Simd, const V: usize, const R: usize, const P: usize>(
         &self,

@@ -1,9 +1,9 @@
 //! Images copied into padded planes: sixteen channels side by side, so that the next pixel is a constant number of
 //! bytes away whatever the number of channels, and a tile's pixels need one register for all their addresses.
 //!
-//! A group of images is `[images, channel blocks, planes, rows, columns, 16]`. For stride 1 there is one plane, the image with a
-//! border of zeros. For stride 2 there are four, by the parity of row and column: then neighbours in an output image
-//! are neighbours in a plane, as for stride 1.
+//! A group of images is `[images, channel blocks, planes, rows, columns, 16]`. For stride 1 there is one plane, the
+//! image with a border of zeros. For stride 2 there are four, by the parity of row and column: then neighbours in the
+//! image that comes out are neighbours in a plane, as for stride 1.
 
 /// Channels side by side.
 pub(crate) const BLOCK: usize = 16;

@@ -1,8 +1,8 @@
 //! The sum over pixels that makes weights: `out[tap, c, o] += Σ x[p + tap, c] · u[p, o]`.
 //!
-//! The tile is a row of three taps, four channels and two vectors of output channels where there are 32 registers, 24 sums with
-//! room for the two vectors of `u` and one number of `x`; two channels where there are 16. What is left over of the channels has tiles of
-//! its own; a single channel, the usual first layer, takes all nine taps at once.
+//! The tile is a row of three taps, four channels and two vectors of output channels where there are 32 registers, 24
+//! sums with room for two vectors of `u` and one number of `x`; two channels where there are 16. What is left over of
+//! the channels has tiles of its own; a single channel, the usual first layer, takes all nine taps at once.
 
 #![allow(unsafe_code, reason = "tiles read and write through pointers")]
 
@@ -104,10 +104,12 @@ impl WeightSum<'_> {
         }
     }
 
-    /// `T` taps by `C` channels from `(tap, c)` on, by `V` vectors of output channels from `first` on, of which there are `outputs`.
+    /// `T` taps by `C` channels from `(tap, c)` on, by `V` vectors of output channels from `first` on, of which
+    /// `outputs` are written.
     ///
     /// # Safety
-    /// `u` is the first pixel's seed of channel `first`, with `V` vectors for every pixel; the windows of all its pixels lie in the planes. The channels lie in one block of the planes.
+    /// `u` is the first pixel's seed of channel `first`, with `V` vectors for every pixel; all pixels' windows lie in
+    /// the planes, the `C` channels in one block of them.
     #[inline(always)]
     unsafe fn tile<S: Simd, const V: usize, const T: usize, const C: usize>(
         &mut self,
@@ -124,25 +126,15 @@ impl WeightSum<'_> {
         // SAFETY: the caller's.
         unsafe {
             let start = self.planes.as_ptr().add(c / BLOCK * self.block + c % BLOCK);
-            for line in 0..self.images * self.height {
-                let line = start.add(line / self.height * self.image + line % self.height * self.row);
-                let mut windows = [line; T];
-                for (t, window) in windows.iter_mut().enumerate() {
-                    *window = line.add(self.taps[tap + t]);
-                }
-                for x in 0..self.width {
-                    let mut seeds = [simd.splat(0.0); V];
-                    for (v, seed) in seeds.iter_mut().enumerate() {
-                        *seed = simd.load(u.add(v * S::LANES));
+            for n in 0..self.images {
+                for y in 0..self.height {
+                    let mut windows = [start.add(n * self.image + y * self.row); T];
+                    for (t, window) in windows.iter_mut().enumerate() {
+                        *window = window.add(self.taps[tap + t]);
                     }
-                    u = u.add(self.seed);
-                    for (sums, window) in sums.iter_mut().zip(&windows) {
-                        for (c, sums) in sums.iter_mut().enumerate() {
-                            let pixel = simd.splat(*window.add(x * BLOCK + c));
-                            for (sum, &seed) in sums.iter_mut().zip(&seeds) {
-                                *sum = simd.fma(pixel, seed, *sum);
-                            }
-                        }
+                    for x in 0..self.width {
+                        add_products(simd, u, &windows, x * BLOCK, &mut sums);
+                        u = u.add(self.seed);
                     }
                 }
             }
@@ -150,6 +142,35 @@ impl WeightSum<'_> {
                 for (i, sums) in sums.iter().enumerate() {
                     let to = ((tap + t) * self.channels + c + i) * self.outputs + first;
                     add_to(simd, self.out.as_mut_ptr().add(to), sums, outputs);
+                }
+            }
+        }
+    }
+}
+
+/// Adds one pixel's products.
+///
+/// # Safety
+/// `u` must be good for `V` vectors, each window for `C` numbers from `at` on.
+#[inline(always)]
+unsafe fn add_products<S: Simd, const V: usize, const T: usize, const C: usize>(
+    simd: S,
+    u: *const f32,
+    windows: &[*const f32; T],
+    at: usize,
+    sums: &mut [[[S::V; V]; C]; T],
+) {
+    let mut seeds = [simd.splat(0.0); V];
+    // SAFETY: the caller's.
+    unsafe {
+        for (v, seed) in seeds.iter_mut().enumerate() {
+            *seed = simd.load(u.add(v * S::LANES));
+        }
+        for (sums, window) in sums.iter_mut().zip(windows) {
+            for (c, sums) in sums.iter_mut().enumerate() {
+                let pixel = simd.splat(*window.add(at + c));
+                for (sum, &seed) in sums.iter_mut().zip(&seeds) {
+                    *sum = simd.fma(pixel, seed, *sum);
                 }
             }
         }
