@@ -45,12 +45,12 @@ fn plain(shape: &BlockShape, operands: &Operands<'_>, u: &[f32]) -> Plain {
     let channel = |c: usize, y: &[f64]| y.iter().skip(c).step_by(outputs).copied().collect::<Vec<_>>();
     let mut z = y.clone();
     let mut rstd = vec![0f64; outputs];
-    for c in 0..outputs {
+    for (c, rstd) in rstd.iter_mut().enumerate() {
         let y = channel(c, &y);
         let mean = y.iter().sum::<f64>() / pixels;
         let variance = y.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / pixels;
-        rstd[c] = 1.0 / (variance + f64::from(shape.eps)).sqrt();
-        z.iter_mut().skip(c).step_by(outputs).for_each(|z| *z = (*z - mean) * rstd[c]);
+        *rstd = 1.0 / (variance + f64::from(shape.eps)).sqrt();
+        z.iter_mut().skip(c).step_by(outputs).for_each(|z| *z = (*z - mean) * *rstd);
     }
     let (scale, shift) = (wide(operands.gamma), wide(operands.beta));
     // Where each number of the result comes from: the first of the largest in its window.

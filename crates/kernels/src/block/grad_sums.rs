@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code, reason = "vectors are read and written through pointers")]
 
+use super::lanes::{load, store};
 use crate::level::Kernel;
 use crate::simd::Simd;
 
@@ -66,21 +67,21 @@ impl GradSums<'_> {
         // SAFETY: the caller's; the three images have the same sizes.
         unsafe {
             for (v, mean) in mean.iter_mut().enumerate() {
-                *mean = simd.load_first(self.mean.as_ptr().add(c + v * S::LANES), n);
+                *mean = load(simd, self.mean.as_ptr().add(c + v * S::LANES), n);
             }
             for at in (c..self.u.len()).step_by(self.mean.len()) {
                 for v in 0..V {
                     let at = at + v * S::LANES;
-                    let u = simd.load_first(self.u.as_ptr().add(at), n);
-                    let g = simd.where_gt(simd.load_first(self.out.as_ptr().add(at), n), zero, u, zero);
-                    let distance = simd.sub(simd.load_first(self.raw.as_ptr().add(at), n), mean[v]);
+                    let u = load(simd, self.u.as_ptr().add(at), n);
+                    let g = simd.where_gt(load(simd, self.out.as_ptr().add(at), n), zero, u, zero);
+                    let distance = simd.sub(load(simd, self.raw.as_ptr().add(at), n), mean[v]);
                     plain[v] = simd.add(plain[v], g);
                     moment[v] = simd.fma(g, distance, moment[v]);
                 }
             }
             for v in 0..V {
-                simd.store_first(self.plain.as_mut_ptr().add(c + v * S::LANES), n, plain[v]);
-                simd.store_first(self.moment.as_mut_ptr().add(c + v * S::LANES), n, moment[v]);
+                store(simd, self.plain.as_mut_ptr().add(c + v * S::LANES), n, plain[v]);
+                store(simd, self.moment.as_mut_ptr().add(c + v * S::LANES), n, moment[v]);
             }
         }
     }

@@ -11,6 +11,7 @@
 mod backward;
 mod forward;
 mod grad_sums;
+mod lanes;
 mod moments;
 mod normalise;
 mod pool;

@@ -4,6 +4,7 @@
 
 #![allow(unsafe_code, reason = "vectors are read and written through pointers")]
 
+use super::lanes::{load, store};
 use crate::level::Kernel;
 use crate::simd::Simd;
 
@@ -119,7 +120,7 @@ impl Moments<'_> {
             let mut mean = [simd.splat(0.0); V];
             for pixel in 0..pixels {
                 for (v, mean) in mean.iter_mut().enumerate() {
-                    *mean = simd.add(*mean, simd.load_first(y.add(pixel * channels + v * S::LANES), n));
+                    *mean = simd.add(*mean, load(simd, y.add(pixel * channels + v * S::LANES), n));
                 }
             }
             for mean in &mut mean {
@@ -128,7 +129,7 @@ impl Moments<'_> {
             let (mut rest, mut square) = ([simd.splat(0.0); V], [simd.splat(0.0); V]);
             for pixel in 0..pixels {
                 for v in 0..V {
-                    let y = simd.load_first(y.add(pixel * channels + v * S::LANES), n);
+                    let y = load(simd, y.add(pixel * channels + v * S::LANES), n);
                     let distance = simd.sub(y, mean[v]);
                     rest[v] = simd.add(rest[v], distance);
                     square[v] = simd.fma(distance, distance, square[v]);
@@ -136,9 +137,9 @@ impl Moments<'_> {
             }
             for v in 0..V {
                 let at = c + v * S::LANES;
-                simd.store_first(self.into.mean.as_mut_ptr().add(at), n, mean[v]);
-                simd.store_first(self.into.rest.as_mut_ptr().add(at), n, rest[v]);
-                simd.store_first(self.into.square.as_mut_ptr().add(at), n, square[v]);
+                store(simd, self.into.mean.as_mut_ptr().add(at), n, mean[v]);
+                store(simd, self.into.rest.as_mut_ptr().add(at), n, rest[v]);
+                store(simd, self.into.square.as_mut_ptr().add(at), n, square[v]);
             }
         }
     }

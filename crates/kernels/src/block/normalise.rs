@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code, reason = "vectors are read and written through pointers")]
 
+use super::lanes::{load, store};
 use crate::level::Kernel;
 use crate::simd::Simd;
 
@@ -39,11 +40,11 @@ impl Kernel for Normalise<'_> {
             for pixel in (0..self.raw.len()).step_by(channels.max(1)) {
                 for c in (0..channels).step_by(S::LANES) {
                     let n = S::LANES.min(channels - c);
-                    let mean = simd.load_first(self.mean.as_ptr().add(c), n);
-                    let scale = simd.load_first(self.scale.as_ptr().add(c), n);
-                    let shift = simd.load_first(self.shift.as_ptr().add(c), n);
-                    let z = simd.fma(scale, simd.sub(simd.load_first(raw.add(pixel + c), n), mean), shift);
-                    simd.store_first(out.add(pixel + c), n, simd.max(simd.splat(0.0), z));
+                    let mean = load(simd, self.mean.as_ptr().add(c), n);
+                    let scale = load(simd, self.scale.as_ptr().add(c), n);
+                    let shift = load(simd, self.shift.as_ptr().add(c), n);
+                    let z = simd.fma(scale, simd.sub(load(simd, raw.add(pixel + c), n), mean), shift);
+                    store(simd, out.add(pixel + c), n, simd.max(simd.splat(0.0), z));
                 }
             }
             self.out.set_len(self.out.len() + self.raw.len());

@@ -4,6 +4,7 @@
 
 #![allow(unsafe_code, reason = "vectors are read and written through pointers")]
 
+use super::lanes::{load, store};
 use crate::level::Kernel;
 use crate::simd::Simd;
 
@@ -50,15 +51,15 @@ impl Kernel for Pool<'_> {
                 let window = self.y.as_ptr().add(2 * i * row + 2 * j * channels);
                 for c in (0..channels).step_by(S::LANES) {
                     let n = S::LANES.min(channels - c);
-                    let sign = simd.load_first(self.sign.as_ptr().add(c), n);
-                    let y = |at: usize| simd.mul(sign, simd.load_first(window.add(at + c), n));
+                    let sign = load(simd, self.sign.as_ptr().add(c), n);
+                    let y = |at: usize| simd.mul(sign, load(simd, window.add(at + c), n));
                     let (mut best, mut index) = (y(0), simd.splat(0.0));
                     for (at, number) in [(channels, 1.0), (row, 2.0), (row + channels, 3.0)] {
                         let y = y(at);
                         index = simd.where_gt(y, best, simd.splat(number), index);
                         best = simd.where_gt(y, best, y, best);
                     }
-                    simd.store_first(raw.add(c), n, simd.mul(sign, best));
+                    store(simd, raw.add(c), n, simd.mul(sign, best));
                     simd.store_bytes(place.add(c), n, index);
                 }
                 raw = raw.add(channels);

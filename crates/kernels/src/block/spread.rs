@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code, reason = "vectors are read and written through pointers")]
 
+use super::lanes::{load, store};
 use crate::level::Kernel;
 use crate::simd::Simd;
 
@@ -83,10 +84,10 @@ impl Spread<'_> {
         // SAFETY: the caller's.
         unsafe {
             Vectors {
-                mean: simd.load_first(self.factors.mean.as_ptr().add(c), n),
-                s: simd.load_first(self.factors.s.as_ptr().add(c), n),
-                p: simd.load_first(self.factors.p.as_ptr().add(c), n),
-                q: simd.load_first(self.factors.q.as_ptr().add(c), n),
+                mean: load(simd, self.factors.mean.as_ptr().add(c), n),
+                s: load(simd, self.factors.s.as_ptr().add(c), n),
+                p: load(simd, self.factors.p.as_ptr().add(c), n),
+                q: load(simd, self.factors.q.as_ptr().add(c), n),
             }
         }
     }
@@ -99,7 +100,7 @@ impl Spread<'_> {
     unsafe fn seed<S: Simd>(&self, simd: S, at: usize, n: usize, s: S::V) -> S::V {
         // SAFETY: the caller's.
         unsafe {
-            let (u, out) = (simd.load_first(self.u.as_ptr().add(at), n), simd.load_first(self.out.as_ptr().add(at), n));
+            let (u, out) = (load(simd, self.u.as_ptr().add(at), n), load(simd, self.out.as_ptr().add(at), n));
             let zero = simd.splat(0.0);
             simd.mul(s, simd.where_gt(out, zero, u, zero))
         }
@@ -114,9 +115,9 @@ impl Spread<'_> {
         // SAFETY: the caller's.
         unsafe {
             let y = self.y.map_or(self.dy.as_ptr(), <[f32]>::as_ptr);
-            let distance = simd.sub(simd.load_first(y.add(at), n), of.mean);
+            let distance = simd.sub(load(simd, y.add(at), n), of.mean);
             let dy = simd.add(seed, simd.fma(of.p, distance, of.q));
-            simd.store_first(self.dy.as_mut_ptr().add(at), n, dy);
+            store(simd, self.dy.as_mut_ptr().add(at), n, dy);
         }
     }
 
