@@ -2,13 +2,11 @@
 
 #![allow(unsafe_code, reason = "results are written into reserved memory")]
 
-use std::mem::MaybeUninit;
-
 use super::forward::Saved;
 use super::grad_sums::GradSums;
 use super::spread::{Factors, Spread};
 use super::{BlockShape, Operands, image, images};
-use crate::conv::{Correlation, WeightGrad};
+use crate::conv::{Correlation, WeightGrad, as_uninit};
 use crate::error::check_len;
 use crate::{Level, Result};
 
@@ -76,12 +74,6 @@ pub fn backward(
         }
     }
     Ok(BlockGrads { x, w, gamma, beta })
-}
-
-/// Memory that a correlation writes over.
-fn as_uninit(numbers: &mut [f32]) -> &mut [MaybeUninit<f32>] {
-    // SAFETY: the same layout; a correlation leaves every element written.
-    unsafe { &mut *(std::ptr::from_mut(numbers) as *mut [MaybeUninit<f32>]) }
 }
 
 impl Saved {

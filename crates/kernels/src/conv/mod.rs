@@ -10,12 +10,13 @@
 mod correlate;
 mod correlation;
 mod planes;
+mod scatter;
 mod shape;
 mod weight_grad;
 mod weight_sum;
 mod weights;
 
-pub(crate) use correlation::Correlation;
+pub(crate) use correlation::{Correlation, as_uninit};
 pub use shape::ConvShape;
 pub(crate) use weight_grad::WeightGrad;
 

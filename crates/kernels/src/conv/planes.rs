@@ -5,6 +5,10 @@
 //! image with a border of zeros. For stride 2 there are four, by the parity of row and column: then neighbours in the
 //! image that comes out are neighbours in a plane, as for stride 1.
 
+use crate::Level;
+use crate::level::Kernel;
+use crate::simd::Simd;
+
 /// Channels side by side.
 pub(crate) const BLOCK: usize = 16;
 
@@ -62,33 +66,60 @@ impl Planes {
     }
 
     /// Copies as many images as `x` has.
-    pub(super) fn fill(&mut self, x: &[f32]) {
-        let (image, block, stride) = (self.image(), self.block(), self.stride);
-        let (channels, line) = (self.channels, self.width * self.channels);
-        for (index, pixels) in x.chunks_exact(line).enumerate() {
-            let (n, y) = (index / self.height, index % self.height);
+    pub(super) fn fill(&mut self, level: Level, x: &[f32]) {
+        level.run(Fill { planes: self, x });
+    }
+}
+
+/// A copy: the same plain loop for every level, compiled with its widest moves.
+struct Fill<'a> {
+    planes: &'a mut Planes,
+    x: &'a [f32],
+}
+
+impl Kernel for Fill<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn portable(self) {
+        let Planes { height, width, channels, stride, .. } = *self.planes;
+        for (index, pixels) in self.x.chunks_exact(width * channels).enumerate() {
+            let (n, y) = (index / height, index % height);
             // Columns 1, 3, … and 2, 4, … of the padded row stand in different planes.
-            for phase in 0..stride.min(self.width) {
-                let start = n * image + self.at(y + 1, phase + 1);
+            for phase in 0..stride.min(width) {
+                let start = n * self.planes.image() + self.planes.at(y + 1, phase + 1);
                 for first in (0..channels).step_by(BLOCK) {
-                    let to = &mut self.data[start + first / BLOCK * block..];
-                    let from = &pixels[phase * channels + first..];
+                    let block = start + first / BLOCK * self.planes.block();
+                    let (from, to) = (&pixels[phase * channels + first..], &mut self.planes.data[block..]);
+                    let step = stride * channels;
                     match channels - first {
-                        1 => copy::<1>(from, stride * channels, to),
-                        2..BLOCK => from.chunks(stride * channels).zip(to.chunks_mut(BLOCK)).for_each(|(from, to)| {
-                            to.iter_mut().zip(&from[..channels - first]).for_each(|(to, x)| *to = *x);
-                        }),
-                        _ => copy::<BLOCK>(from, stride * channels, to),
+                        1 => copy::<1>(from, step, to),
+                        2..BLOCK => copy_first(channels - first, from, step, to),
+                        _ => copy::<BLOCK>(from, step, to),
                     }
                 }
             }
         }
     }
+
+    #[inline(always)]
+    fn simd<S: Simd>(self, _: S) {
+        self.portable();
+    }
 }
 
 /// `N` channels of every pixel, which begin every `step` numbers.
+#[inline(always)]
 fn copy<const N: usize>(from: &[f32], step: usize, to: &mut [f32]) {
     for (from, to) in from.chunks(step).zip(to.chunks_mut(BLOCK)) {
         to[..N].copy_from_slice(&from[..N]);
+    }
+}
+
+/// As [`copy`], for a number of channels that is not known beforehand.
+#[inline(always)]
+fn copy_first(n: usize, from: &[f32], step: usize, to: &mut [f32]) {
+    for (from, to) in from.chunks(step).zip(to.chunks_mut(BLOCK)) {
+        to.iter_mut().zip(&from[..n]).for_each(|(to, x)| *to = *x);
     }
 }

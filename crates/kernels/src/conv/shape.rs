@@ -1,6 +1,7 @@
 //! The sizes of a convolution.
 
 use super::planes::{BLOCK, Planes};
+use super::scatter::FEW;
 use crate::{Error, Result};
 
 /// The sizes of a 3×3 convolution with one pixel of zeros around the image.
@@ -68,7 +69,7 @@ impl ConvShape {
             let bytes = sizes.iter().try_fold(size_of::<f32>(), |n, &size| n.checked_mul(size));
             bytes.is_some_and(|n| isize::try_from(n).is_ok())
         };
-        let channels = self.inputs.max(self.outputs).checked_next_multiple_of(BLOCK);
+        let channels = self.inputs.max(self.outputs).max(9 * FEW).checked_next_multiple_of(BLOCK);
         let padded = channels.zip(Planes::padded(self.height)).zip(Planes::padded(self.width));
         let scratch = padded.is_some_and(|((channels, height), width)| fits([self.group(), height, width, channels]));
         let weights = channels.is_some_and(|channels| fits([3, 3, channels, channels]));

@@ -29,7 +29,7 @@ impl WeightGrad {
         if x.is_empty() || u.is_empty() {
             return;
         }
-        self.planes.fill(x);
+        self.planes.fill(self.level, x);
         let padded = self.shape.outputs.next_multiple_of(block_width(self.level) / 2);
         let seeds = if padded == self.shape.outputs {
             u
