@@ -127,14 +127,16 @@ impl Correlate<'_> {
         (line / self.height, line % self.height, x)
     }
 
-    /// Covers one image with tiles: columns in pieces as equal as can be, then as many rows as fit.
+    /// Covers one image with tiles: columns in pieces as equal as can be, then as many rows as fit. A piece has up to
+    /// half a tile's columns and two rows or more of it, or else all of the tile's columns: fewer tiles to compile.
     ///
     /// # Safety
     /// As [`tile`](Self::tile), for every pixel of the image.
     #[inline(always)]
     unsafe fn tiles<S: Simd, const V: usize>(&self, simd: S, n: usize, w: &[f32], out: *mut f32, outputs: usize) {
         let most = const { pixels::<S>() };
-        let pieces = self.width.div_ceil(most);
+        let whole = most <= 6 || self.width.is_multiple_of(most);
+        let pieces = self.width.div_ceil(if whole { most } else { most / 2 });
         for piece in 0..pieces {
             let x = piece * self.width / pieces;
             let columns = (piece + 1) * self.width / pieces - x;
@@ -176,12 +178,6 @@ impl Correlate<'_> {
                 (1, 5) => self.tile::<S, V, 1, 5>(simd, x, w, out, outputs),
                 (1, 6) => self.tile::<S, V, 1, 6>(simd, x, w, out, outputs),
                 (1, 7) => self.tile::<S, V, 1, 7>(simd, x, w, out, outputs),
-                (1, 8) => self.tile::<S, V, 1, 8>(simd, x, w, out, outputs),
-                (1, 9) => self.tile::<S, V, 1, 9>(simd, x, w, out, outputs),
-                (1, 10) => self.tile::<S, V, 1, 10>(simd, x, w, out, outputs),
-                (1, 11) => self.tile::<S, V, 1, 11>(simd, x, w, out, outputs),
-                (1, 12) => self.tile::<S, V, 1, 12>(simd, x, w, out, outputs),
-                (1, 13) => self.tile::<S, V, 1, 13>(simd, x, w, out, outputs),
                 (1, 14) => self.tile::<S, V, 1, 14>(simd, x, w, out, outputs),
                 (2, 1) => self.tile::<S, V, 2, 1>(simd, x, w, out, outputs),
                 (2, 2) => self.tile::<S, V, 2, 2>(simd, x, w, out, outputs),
