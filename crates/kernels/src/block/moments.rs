@@ -44,8 +44,10 @@ impl Statistics {
             let rest = f64::from(self.image.rest[c]) / new;
             let distance = f64::from(self.image.mean[c]) + rest - *mean;
             *mean += distance * (new / all);
-            *square +=
-                f64::from(self.image.square[c]) - rest * rest * new + distance * distance * (self.pixels * new / all);
+            let within = f64::from(self.image.square[c]) - rest * rest * new;
+            // Rounding may leave less than nothing; a NaN stays.
+            let within = if within < 0.0 { 0.0 } else { within };
+            *square += within + distance * distance * (self.pixels * new / all);
         }
         self.pixels = all;
     }
