@@ -4,6 +4,8 @@
 //! portable form in plain Rust, and a vector form that is compiled for each [`Level`] of the machine.
 
 mod adam;
+pub mod block;
+mod conv;
 mod dense;
 mod error;
 mod gemm;
@@ -15,6 +17,7 @@ mod reduce;
 mod simd;
 
 pub use adam::{AdamStep, adam};
+pub use conv::{ConvShape, conv, conv_t, conv_w};
 pub use dense::{After, Base, Operand, Product, product};
 pub use error::{Error, Result};
 pub use gemm::{Float, Matrix, gemm, gemm_extend};

@@ -94,4 +94,36 @@ pub(crate) trait Simd: Copy {
         let half = self.round(self.mul(n, self.splat(0.5)));
         self.mul(self.mul(x, self.pow2(half)), self.pow2(self.sub(n, half)))
     }
+
+    /// Writes the first `n ≤ LANES` lanes, integers from 0 to 255, as bytes.
+    ///
+    /// # Safety
+    /// `p` must be valid for writes of `n` bytes.
+    #[inline(always)]
+    unsafe fn store_bytes(self, p: *mut u8, n: usize, v: Self::V) {
+        let mut buffer = [0f32; 32];
+        // SAFETY: no vector has more than 32 lanes; the lanes are bytes and `p` is good for `n` by the caller's word.
+        unsafe {
+            self.store(buffer.as_mut_ptr(), v);
+            for (i, x) in buffer[..n].iter().enumerate() {
+                p.add(i).write(x.to_int_unchecked());
+            }
+        }
+    }
+
+    /// The first `n ≤ LANES` bytes as numbers, zeros behind them.
+    ///
+    /// # Safety
+    /// `p` must be valid for reads of `n` bytes.
+    #[inline(always)]
+    unsafe fn load_bytes(self, p: *const u8, n: usize) -> Self::V {
+        let mut buffer = [0f32; 32];
+        // SAFETY: as above.
+        unsafe {
+            for (i, x) in buffer[..n].iter_mut().enumerate() {
+                *x = f32::from(p.add(i).read());
+            }
+            self.load(buffer.as_ptr())
+        }
+    }
 }
