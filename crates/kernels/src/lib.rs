@@ -8,6 +8,7 @@ mod error;
 mod level;
 mod peak;
 mod simd;
+pub mod winograd;
 
 pub use dense::{After, Base, Operand, Product, product};
 pub use error::{Error, Result};
