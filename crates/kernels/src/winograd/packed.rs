@@ -4,9 +4,9 @@
 
 use super::portable;
 use super::product::{Product, padded_rows, panel, tile_rows};
-use super::scratch::{LINE, Line, lines, with_scratch};
+use super::scratch::{LINE, Line, Scratch, lines};
 use super::tiles::{Tiles, Values};
-use super::transform::{both, taps};
+use super::transform::{Taps, both};
 use crate::level::{Kernel, Level};
 use crate::simd::Simd;
 
@@ -141,7 +141,8 @@ impl Pack<'_> {
                     let from = self.w.as_ptr().add(input * self.outputs + output);
                     let n = S::LANES.min(self.outputs - output);
                     let to = to.add(layout.vector::<S>(input, output));
-                    pack_vector(s, |tap| s.load_first(from.add(tap * self.inputs * self.outputs), n), to, layout.value);
+                    let step = (self.inputs * self.outputs).cast_signed();
+                    pack_vector(s, (from, step, n), to, layout.value);
                 }
             }
         }
@@ -157,6 +158,7 @@ impl Pack<'_> {
         let layout = Layout::new::<S>(self.outputs, self.inputs);
         let mut packed = lines(16 * layout.value);
         let to = packed.as_mut_ptr().cast::<f32>();
+        const SQUARE: isize = (LINE * LINE).cast_signed();
         let mut block = [Line::default(); 9 * LINE];
         let block = block.as_mut_ptr().cast::<f32>();
         for input in (0..self.inputs).step_by(S::LANES) {
@@ -170,9 +172,10 @@ impl Pack<'_> {
                         transpose::<S>(from, self.outputs, [n, m], block.add(tap * LINE * LINE));
                     }
                     for o in 0..m {
-                        let from = block.add(o * S::LANES);
+                        // Backwards through the taps.
+                        let from = block.add(8 * LINE * LINE + o * S::LANES);
                         let to = to.add(layout.vector::<S>(output + o, input));
-                        pack_vector(s, |tap| s.load(from.add((8 - tap) * LINE * LINE)), to, layout.value);
+                        pack_vector(s, (from, -SQUARE, S::LANES), to, layout.value);
                     }
                 }
             }
@@ -195,19 +198,21 @@ unsafe fn transpose<S: Simd>(from: *const f32, stride: usize, [n, m]: [usize; 2]
     }
 }
 
-/// Transforms nine taps and writes the 16 values, `step` apart.
+/// Transforms nine taps, of `n` numbers each, `tap` numbers apart, and writes the 16 values, `step` apart.
 ///
 /// # Safety
-/// `to` must have room.
+/// `from` must have the taps, `to` room for whole vectors.
 #[inline(always)]
-unsafe fn pack_vector<S: Simd>(s: S, tap: impl Fn(usize) -> S::V, to: *mut f32, step: usize) {
+unsafe fn pack_vector<S: Simd>(s: S, (from, tap, n): (*const f32, isize, usize), to: *mut f32, step: usize) {
     let mut square = [[s.splat(0.0); 3]; 3];
-    for (i, value) in square.as_flattened_mut().iter_mut().enumerate() {
-        *value = tap(i);
-    }
-    for (i, &value) in both(s, square, taps).as_flattened().iter().enumerate() {
-        // SAFETY: the caller's.
-        unsafe { s.store(to.add(i * step), value) };
+    // SAFETY: the caller's.
+    unsafe {
+        for (i, value) in (0..).zip(square.as_flattened_mut()) {
+            *value = s.load_first(from.offset(i * tap), n);
+        }
+        for (i, &value) in both::<Taps, S, 3, 4>(s, square).as_flattened().iter().enumerate() {
+            s.store(to.add(i * step), value);
+        }
     }
 }
 
@@ -240,20 +245,20 @@ impl Kernel for Run<'_> {
         let tiles = Tiles::new(images, height, width);
         let group = group::<S>(tiles.count, inputs, outputs);
         let (from, to) = (Values::new::<S>(padded_rows(group), inputs), Values::new::<S>(padded_rows(group), outputs));
-        with_scratch(from.len() + to.len() + inputs, |scratch| {
-            // SAFETY: scratch has both kinds of values and a pixel of zeros; images and result are the caller's word.
-            unsafe {
-                let (values, results) = (scratch, scratch.add(from.len()));
-                let outside = results.add(to.len());
-                outside.write_bytes(0, inputs);
-                for first in (0..tiles.count).step_by(group) {
-                    let part = (first, group.min(tiles.count - first));
-                    tiles.take_pixels(s, (self.x.as_ptr(), inputs, outside), part, (values, from));
-                    self.multiply(s, part.1, (values, from), (results, to));
-                    tiles.put_results(s, (results, to), part, (self.out, outputs));
-                }
+        let mut scratch = Scratch::new(from.len() + to.len() + inputs);
+        // SAFETY: scratch has both kinds of values and a pixel of zeros; images and result are the caller's word.
+        unsafe {
+            let values = scratch.as_mut_ptr();
+            let results = values.add(from.len());
+            let outside = results.add(to.len());
+            outside.write_bytes(0, inputs);
+            for first in (0..tiles.count).step_by(group) {
+                let part = (first, group.min(tiles.count - first));
+                tiles.take_pixels(s, (self.x.as_ptr(), inputs, outside), part, (values, from));
+                self.multiply(s, part.1, (values, from), (results, to));
+                tiles.put_results(s, (results, to), part, (self.out, outputs));
             }
-        });
+        }
     }
 }
 

@@ -15,16 +15,28 @@ pub(super) fn lines(len: usize) -> Vec<Line> {
     vec![Line([0.0; LINE]); len.div_ceil(LINE)]
 }
 
-/// Calls `f` with this thread's buffer of at least `len` numbers, whose values are what the last call left.
-pub(super) fn with_scratch<T>(len: usize, f: impl FnOnce(*mut f32) -> T) -> T {
-    thread_local! {
-        static SCRATCH: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+thread_local! {
+    static KEPT: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+}
+
+/// This thread's buffer, taken for a call and given back after it.
+pub(super) struct Scratch(Vec<Line>);
+
+impl Scratch {
+    /// At least `len` numbers, whose values are what the last call left.
+    pub(super) fn new(len: usize) -> Self {
+        let kept = KEPT.take();
+        Self(if kept.len() * LINE < len { lines(len) } else { kept })
     }
-    let mut buffer = SCRATCH.take();
-    if buffer.len() * LINE < len {
-        buffer = lines(len);
+
+    pub(super) fn as_mut_ptr(&mut self) -> *mut f32 {
+        self.0.as_mut_ptr().cast()
     }
-    let result = f(buffer.as_mut_ptr().cast());
-    SCRATCH.set(buffer);
-    result
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A thread that ends may have given up its buffer already.
+        let _ = KEPT.try_with(|kept| kept.set(std::mem::take(&mut self.0)));
+    }
 }

@@ -6,7 +6,7 @@
 #![allow(unsafe_code, reason = "reads and writes images and scratch through pointers; tiles hang over an image's edge")]
 
 use super::scratch::LINE;
-use super::transform::{both, pixels, results, results_adjoint};
+use super::transform::{Pixels, Results, ResultsAdjoint, Transform, both};
 use crate::simd::Simd;
 
 /// Images of equal size, cut into tiles that are numbered through all images.
@@ -102,7 +102,7 @@ impl Tiles {
             unsafe {
                 let window = self.window::<4>(images, channels, outside, first + tile, 1);
                 let to = to.add(tile * values.tile);
-                for_vectors(s, window, channels, to, values.value, |s, square| both(s, square, pixels));
+                for_vectors::<Pixels, S, 4>(s, window, channels, to, values.value);
             }
         }
     }
@@ -124,7 +124,7 @@ impl Tiles {
             unsafe {
                 let window = self.window::<2>(images, channels, outside, first + tile, 0);
                 let to = to.add(tile * values.tile);
-                for_vectors(s, window, channels, to, values.value, |s, square| both(s, square, results_adjoint));
+                for_vectors::<ResultsAdjoint, S, 2>(s, window, channels, to, values.value);
             }
         }
     }
@@ -151,7 +151,7 @@ impl Tiles {
                     for (i, value) in square.as_flattened_mut().iter_mut().enumerate() {
                         *value = s.load(from.add(i * values.value + channel));
                     }
-                    let square = both(s, square, results);
+                    let square = both::<Results, S, 4, 2>(s, square);
                     let left = channels - channel;
                     for (&pixel, &value) in window.as_flattened().iter().zip(square.as_flattened()) {
                         if pixel.is_null() {
@@ -172,13 +172,12 @@ impl Tiles {
 /// The pixels of the window must have `channels` numbers; `to` must have room for them in whole vectors, 16 times,
 /// `step` apart.
 #[inline(always)]
-unsafe fn for_vectors<S: Simd, const N: usize>(
+unsafe fn for_vectors<T: Transform<N, 4>, S: Simd, const N: usize>(
     s: S,
     window: [[*const f32; N]; N],
     channels: usize,
     to: *mut f32,
     step: usize,
-    transform: impl Fn(S, [[S::V; N]; N]) -> [[S::V; 4]; 4],
 ) {
     let mut channel = 0;
     while channel < channels {
@@ -195,7 +194,7 @@ unsafe fn for_vectors<S: Simd, const N: usize>(
                     *value = s.load_first(pixel.add(channel), left);
                 }
             }
-            let square = transform(s, square);
+            let square = both::<T, S, N, 4>(s, square);
             for (i, &value) in square.as_flattened().iter().enumerate() {
                 s.store(to.add(i * step + channel), value);
             }

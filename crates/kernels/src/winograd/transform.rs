@@ -9,62 +9,86 @@
 
 use crate::simd::Simd;
 
+/// A transform of one axis, from `I` numbers to `J`. A trait and not a closure: a closure is not compiled for the
+/// instructions of its caller.
+pub(super) trait Transform<const I: usize, const J: usize> {
+    fn apply<S: Simd>(s: S, numbers: [S::V; I]) -> [S::V; J];
+}
+
 /// `Bᵀ d`: four pixels of an image.
-#[inline(always)]
-pub(super) fn pixels<S: Simd>(s: S, [d0, d1, d2, d3]: [S::V; 4]) -> [S::V; 4] {
-    [s.sub(d0, d2), s.add(d1, d2), s.sub(d2, d1), s.sub(d3, d1)]
+pub(super) struct Pixels;
+
+impl Transform<4, 4> for Pixels {
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, [d0, d1, d2, d3]: [S::V; 4]) -> [S::V; 4] {
+        [s.sub(d0, d2), s.add(d1, d2), s.sub(d2, d1), s.sub(d3, d1)]
+    }
 }
 
 /// `G g`: three taps.
-#[inline(always)]
-pub(super) fn taps<S: Simd>(s: S, [g0, g1, g2]: [S::V; 3]) -> [S::V; 4] {
-    let half = s.splat(0.5);
-    let (outer, middle) = (s.mul(s.add(g0, g2), half), s.mul(g1, half));
-    [g0, s.add(outer, middle), s.sub(outer, middle), g2]
+pub(super) struct Taps;
+
+impl Transform<3, 4> for Taps {
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, [g0, g1, g2]: [S::V; 3]) -> [S::V; 4] {
+        let half = s.splat(0.5);
+        let (outer, middle) = (s.mul(s.add(g0, g2), half), s.mul(g1, half));
+        [g0, s.add(outer, middle), s.sub(outer, middle), g2]
+    }
 }
 
 /// `Aᵀ m`: two pixels of the result.
-#[inline(always)]
-pub(super) fn results<S: Simd>(s: S, [m0, m1, m2, m3]: [S::V; 4]) -> [S::V; 2] {
-    [s.add(m0, s.add(m1, m2)), s.add(s.sub(m1, m2), m3)]
+pub(super) struct Results;
+
+impl Transform<4, 2> for Results {
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, [m0, m1, m2, m3]: [S::V; 4]) -> [S::V; 2] {
+        [s.add(m0, s.add(m1, m2)), s.add(s.sub(m1, m2), m3)]
+    }
 }
 
-/// `A y`, the adjoint of [`results`].
-#[inline(always)]
-pub(super) fn results_adjoint<S: Simd>(s: S, [y0, y1]: [S::V; 2]) -> [S::V; 4] {
-    [y0, s.add(y0, y1), s.sub(y0, y1), y1]
+/// `A y`, the adjoint of [`Results`].
+pub(super) struct ResultsAdjoint;
+
+impl Transform<2, 4> for ResultsAdjoint {
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, [y0, y1]: [S::V; 2]) -> [S::V; 4] {
+        [y0, s.add(y0, y1), s.sub(y0, y1), y1]
+    }
 }
 
-/// `Gᵀ p`, the adjoint of [`taps`].
-#[inline(always)]
-pub(super) fn taps_adjoint<S: Simd>(s: S, [p0, p1, p2, p3]: [S::V; 4]) -> [S::V; 3] {
-    let half = s.splat(0.5);
-    let sum = s.mul(s.add(p1, p2), half);
-    [s.add(p0, sum), s.mul(s.sub(p1, p2), half), s.add(sum, p3)]
+/// `Gᵀ p`, the adjoint of [`Taps`].
+pub(super) struct TapsAdjoint;
+
+impl Transform<4, 3> for TapsAdjoint {
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, [p0, p1, p2, p3]: [S::V; 4]) -> [S::V; 3] {
+        let half = s.splat(0.5);
+        let sum = s.mul(s.add(p1, p2), half);
+        [s.add(p0, sum), s.mul(s.sub(p1, p2), half), s.add(sum, p3)]
+    }
 }
 
-/// A transform of one axis, along the columns and then along the rows of a square.
+/// A transform along the columns and then along the rows of a square.
 #[inline(always)]
-pub(super) fn both<S: Simd, const I: usize, const J: usize>(
+pub(super) fn both<T: Transform<I, J>, S: Simd, const I: usize, const J: usize>(
     s: S,
     square: [[S::V; I]; I],
-    transform: impl Fn(S, [S::V; I]) -> [S::V; J],
 ) -> [[S::V; J]; J] {
     let zero = s.splat(0.0);
     let mut half = [[zero; I]; J];
     for column in 0..I {
-        let mut values = [zero; I];
-        for row in 0..I {
-            values[row] = square[row][column];
+        let mut numbers = [zero; I];
+        for (number, row) in numbers.iter_mut().zip(&square) {
+            *number = row[column];
         }
-        let values = transform(s, values);
-        for row in 0..J {
-            half[row][column] = values[row];
+        for (row, number) in half.iter_mut().zip(T::apply(s, numbers)) {
+            row[column] = number;
         }
     }
     let mut whole = [[zero; J]; J];
-    for row in 0..J {
-        whole[row] = transform(s, half[row]);
+    for (whole, half) in whole.iter_mut().zip(half) {
+        *whole = T::apply(s, half);
     }
     whole
 }

@@ -5,9 +5,9 @@
 use super::packed::group;
 use super::portable;
 use super::product::{Product, padded_rows, panel};
-use super::scratch::with_scratch;
+use super::scratch::Scratch;
 use super::tiles::{Tiles, Values};
-use super::transform::{both, taps_adjoint};
+use super::transform::{TapsAdjoint, both};
 use crate::level::Kernel;
 use crate::simd::Simd;
 
@@ -42,26 +42,25 @@ impl Kernel for WeightGrad<'_> {
         let tiles = Tiles::new(images, height, width);
         let group = group::<S>(tiles.count, self.inputs, self.outputs);
         let (xs, us) = (Values::new::<S>(group, self.inputs), Values::new::<S>(group, self.outputs));
-        // The sums: input channels stand for the tiles. A row of `xs` has no more of them than it has whole vectors, so
-        // that a product's last rows are read past the last channel, in the row behind or in the line behind that.
+        // In the sums, input channels stand where tiles stand elsewhere.
         let sums = Values::new::<S>(padded_rows(self.inputs), self.outputs);
         let zeros = self.inputs.max(self.outputs);
-        with_scratch(xs.len() + us.len() + sums.len() + zeros, |scratch| {
-            // SAFETY: scratch has the three kinds of values and a pixel of zeros; the slices have their sizes.
-            unsafe {
-                let (x, u) = (scratch, scratch.add(xs.len()));
-                let sum = u.add(us.len());
-                let outside = sum.add(sums.len());
-                outside.write_bytes(0, zeros);
-                for first in (0..tiles.count).step_by(group) {
-                    let part = (first, group.min(tiles.count - first));
-                    tiles.take_pixels(s, (self.x.as_ptr(), self.inputs, outside), part, (x, xs));
-                    tiles.take_results(s, (self.u.as_ptr(), self.outputs, outside), part, (u, us));
-                    self.multiply(s, part, (x, xs), (u, us), (sum, sums));
-                }
-                self.put(s, (sum, sums));
+        let mut scratch = Scratch::new(xs.len() + us.len() + sums.len() + zeros);
+        // SAFETY: scratch has the three kinds of values and a pixel of zeros; the slices have their sizes.
+        unsafe {
+            let x = scratch.as_mut_ptr();
+            let u = x.add(xs.len());
+            let sum = u.add(us.len());
+            let outside = sum.add(sums.len());
+            outside.write_bytes(0, zeros);
+            for first in (0..tiles.count).step_by(group) {
+                let part = (first, group.min(tiles.count - first));
+                tiles.take_pixels(s, (self.x.as_ptr(), self.inputs, outside), part, (x, xs));
+                tiles.take_results(s, (self.u.as_ptr(), self.outputs, outside), part, (u, us));
+                self.multiply(s, part, (x, xs), (u, us), (sum, sums));
             }
-        });
+            self.put(s, (sum, sums));
+        }
     }
 }
 
@@ -81,7 +80,7 @@ impl WeightGrad<'_> {
     ) {
         for value in 0..16 {
             for output in (0..us.tile).step_by(panel::<S>()) {
-                // SAFETY: the caller's.
+                // SAFETY: the caller's. Channels padded to vectors are at least the rows that a product reads.
                 unsafe {
                     let product = Product {
                         depth: tiles,
@@ -116,7 +115,7 @@ impl WeightGrad<'_> {
                     }
                     let to = self.out.add(input * self.outputs + output);
                     let n = S::LANES.min(self.outputs - output);
-                    for (tap, &value) in both(s, square, taps_adjoint).as_flattened().iter().enumerate() {
+                    for (tap, &value) in both::<TapsAdjoint, S, 4, 3>(s, square).as_flattened().iter().enumerate() {
                         s.store_first(to.add(tap * self.inputs * self.outputs), n, value);
                     }
                 }
