@@ -107,9 +107,9 @@ impl Product {
                 }
                 (a, b) = (a.wrapping_add(self.a_term), b.wrapping_add(self.b_term));
             }
-            for (r, sums) in sums.into_iter().enumerate() {
+            for (r, sums) in sums.iter().enumerate() {
                 let out = self.out.add((row + r) * self.out_row);
-                for (n, sum) in sums.into_iter().enumerate() {
+                for (n, &sum) in sums.iter().enumerate() {
                     let out = out.add(n * S::LANES);
                     s.store(out, if self.add { s.add(s.load(out), sum) } else { sum });
                 }
