@@ -4,7 +4,7 @@
 
 use super::portable;
 use super::product::{Product, padded_rows, panel, tile_rows};
-use super::scratch::{LINE, Line, Scratch, lines};
+use super::scratch::{LINE, Line, Scratch};
 use super::tiles::{Tiles, Values};
 use super::transform::{Taps, both};
 use crate::level::{Kernel, Level};
@@ -28,7 +28,7 @@ pub(crate) struct Packed {
     /// Channels of what it writes.
     outputs: usize,
     /// `[16][panels of outputs][inputs][panel]`; in the portable form `[9][inputs][outputs]`.
-    weights: Vec<Line>,
+    weights: Scratch,
 }
 
 impl Packed {
@@ -61,7 +61,7 @@ impl Packed {
     }
 
     fn weights(&self) -> *const f32 {
-        self.weights.as_ptr().cast()
+        self.weights.as_ptr()
     }
 }
 
@@ -102,12 +102,12 @@ struct Pack<'a> {
 }
 
 impl Kernel for Pack<'_> {
-    type Output = Vec<Line>;
+    type Output = Scratch;
 
-    fn portable(self) -> Vec<Line> {
-        let mut packed = lines(self.w.len());
+    fn portable(self) -> Scratch {
+        let mut packed = Scratch::new(self.w.len());
         // SAFETY: the buffer has at least as many numbers.
-        let to = unsafe { std::slice::from_raw_parts_mut(packed.as_mut_ptr().cast::<f32>(), self.w.len()) };
+        let to = unsafe { std::slice::from_raw_parts_mut(packed.as_mut_ptr(), self.w.len()) };
         match self.direction {
             Direction::Forward => to.copy_from_slice(self.w),
             Direction::Adjoint => portable::flip(self.w, [self.inputs, self.outputs], to),
@@ -116,7 +116,7 @@ impl Kernel for Pack<'_> {
     }
 
     #[inline(always)]
-    fn simd<S: Simd>(self, s: S) -> Vec<Line> {
+    fn simd<S: Simd>(self, s: S) -> Scratch {
         match self.direction {
             // SAFETY: the weights have the sizes that they are said to have.
             Direction::Forward => unsafe { self.forward(s) },
@@ -130,10 +130,10 @@ impl Pack<'_> {
     /// # Safety
     /// The weights must have their sizes.
     #[inline(always)]
-    unsafe fn forward<S: Simd>(&self, s: S) -> Vec<Line> {
+    unsafe fn forward<S: Simd>(&self, s: S) -> Scratch {
         let layout = Layout::new::<S>(self.inputs, self.outputs);
-        let mut packed = lines(16 * layout.value);
-        let to = packed.as_mut_ptr().cast::<f32>();
+        let mut packed = Scratch::new(16 * layout.value);
+        let to = packed.as_mut_ptr();
         for output in (0..self.outputs).step_by(S::LANES) {
             for input in 0..self.inputs {
                 // SAFETY: the tap's row has `outputs` numbers, and the layout has room for whole vectors of them.
@@ -154,10 +154,10 @@ impl Pack<'_> {
     /// # Safety
     /// The weights must have their sizes.
     #[inline(always)]
-    unsafe fn adjoint<S: Simd>(&self, s: S) -> Vec<Line> {
+    unsafe fn adjoint<S: Simd>(&self, s: S) -> Scratch {
         let layout = Layout::new::<S>(self.outputs, self.inputs);
-        let mut packed = lines(16 * layout.value);
-        let to = packed.as_mut_ptr().cast::<f32>();
+        let mut packed = Scratch::new(16 * layout.value);
+        let to = packed.as_mut_ptr();
         const SQUARE: isize = (LINE * LINE).cast_signed();
         let mut block = [Line::default(); 9 * LINE];
         let block = block.as_mut_ptr().cast::<f32>();
