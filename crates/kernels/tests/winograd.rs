@@ -29,8 +29,11 @@ struct Expected {
 /// All three forms from one loop over the products `x w u`.
 fn naive(shape: &ConvShape, x: &[f32], u: &[f32], w: &[f32]) -> Expected {
     let ConvShape { images, height, width, inputs, outputs, .. } = *shape;
-    let mut expected =
-        Expected { conv: vec![(0.0, 0.0); u.len()], conv_t: vec![(0.0, 0.0); x.len()], conv_w: vec![(0.0, 0.0); w.len()] };
+    let mut expected = Expected {
+        conv: vec![(0.0, 0.0); u.len()],
+        conv_t: vec![(0.0, 0.0); x.len()],
+        conv_w: vec![(0.0, 0.0); w.len()],
+    };
     let add = |sum: &mut Sum, a: f32, b: f32| {
         let product = f64::from(a) * f64::from(b);
         *sum = (sum.0 + product, sum.1 + product.abs());
@@ -74,13 +77,13 @@ fn check(shape: &ConvShape, seed: u64) {
     for level in Level::available() {
         let named = |form: &str| format!("{form} at {} of {shape:?}", level.name());
         let mut out = vec![7.0];
-        conv(level, shape, &x, &w, &mut out).unwrap();
+        conv(level, &x, &w, shape, &mut out).unwrap();
         assert_close(&named("conv"), &out[1..], &expected.conv, TOLERANCE);
         out.truncate(1);
-        conv_t(level, shape, &u, &w, &mut out).unwrap();
+        conv_t(level, &u, &w, shape, &mut out).unwrap();
         assert_close(&named("conv_t"), &out[1..], &expected.conv_t, TOLERANCE);
         out.truncate(1);
-        conv_w(level, shape, &x, &u, &mut out).unwrap();
+        conv_w(level, &x, &u, shape, &mut out).unwrap();
         assert_close(&named("conv_w"), &out[1..], &expected.conv_w, TOLERANCE);
         assert_eq!(out[0], 7.0, "what was there before");
     }
@@ -127,13 +130,13 @@ fn an_images_bits_do_not_depend_on_the_others() {
     let w = random(&mut rng, 9 * 37 * 41);
     for level in Level::available() {
         let (mut whole, mut parts) = (Vec::new(), Vec::new());
-        conv(level, &all, &x, &w, &mut whole).unwrap();
-        conv_t(level, &all, &u, &w, &mut whole).unwrap();
+        conv(level, &x, &w, &all, &mut whole).unwrap();
+        conv_t(level, &u, &w, &all, &mut whole).unwrap();
         for x in x.chunks(42 * 37) {
-            conv(level, &one, x, &w, &mut parts).unwrap();
+            conv(level, x, &w, &one, &mut parts).unwrap();
         }
         for u in u.chunks(42 * 41) {
-            conv_t(level, &one, u, &w, &mut parts).unwrap();
+            conv_t(level, u, &w, &one, &mut parts).unwrap();
         }
         assert!(whole.iter().zip(&parts).all(|(a, b)| a.to_bits() == b.to_bits()), "{}", level.name());
     }
@@ -145,9 +148,9 @@ fn nan_in_gives_nan_out() {
     let (x, ones) = ([f32::NAN; 18], [1.0; 36]);
     for level in Level::available() {
         let mut out = Vec::new();
-        conv(level, &shape, &x, &ones, &mut out).unwrap();
-        conv_t(level, &shape, &x, &ones, &mut out).unwrap();
-        conv_w(level, &shape, &x, &ones[..18], &mut out).unwrap();
+        conv(level, &x, &ones, &shape, &mut out).unwrap();
+        conv_t(level, &x, &ones, &shape, &mut out).unwrap();
+        conv_w(level, &x, &ones[..18], &shape, &mut out).unwrap();
         assert_eq!(out.len(), 18 + 18 + 36);
         assert!(out.iter().all(|value| value.is_nan()), "{}", level.name());
     }
@@ -161,15 +164,15 @@ fn wrong_sizes_are_errors_and_append_nothing() {
     for level in Level::available() {
         let mut out = Vec::new();
         let results = [
-            conv(level, &right, &x[1..], &w, &mut out),
-            conv(level, &right, &x, &w[1..], &mut out),
-            conv(level, &ConvShape { stride: 2, ..right }, &x, &w, &mut out),
-            conv(level, &huge, &[], &[], &mut out),
-            conv_t(level, &right, &u[1..], &w, &mut out),
-            conv_t(level, &right, &u, &w[1..], &mut out),
-            conv_w(level, &right, &x[1..], &u, &mut out),
-            conv_w(level, &right, &x, &u[1..], &mut out),
-            conv_w(level, &ConvShape { stride: 2, ..right }, &x, &u, &mut out),
+            conv(level, &x[1..], &w, &right, &mut out),
+            conv(level, &x, &w[1..], &right, &mut out),
+            conv(level, &x, &w, &ConvShape { stride: 2, ..right }, &mut out),
+            conv(level, &[], &[], &huge, &mut out),
+            conv_t(level, &u[1..], &w, &right, &mut out),
+            conv_t(level, &u, &w[1..], &right, &mut out),
+            conv_w(level, &x[1..], &u, &right, &mut out),
+            conv_w(level, &x, &u[1..], &right, &mut out),
+            conv_w(level, &x, &u, &ConvShape { stride: 2, ..right }, &mut out),
         ];
         assert!(results.iter().all(|result| matches!(result, Err(Error::Shape { .. }))), "{results:?}");
         assert!(out.is_empty());
@@ -180,9 +183,9 @@ fn wrong_sizes_are_errors_and_append_nothing() {
 fn an_empty_sum_is_zero() {
     for level in Level::available() {
         let mut out = Vec::new();
-        conv(level, &shape([1, 2, 2], [0, 3]), &[], &[], &mut out).unwrap();
-        conv_t(level, &shape([1, 2, 2], [3, 0]), &[], &[], &mut out).unwrap();
-        conv_w(level, &shape([0, 2, 2], [1, 1]), &[], &[], &mut out).unwrap();
+        conv(level, &[], &[], &shape([1, 2, 2], [0, 3]), &mut out).unwrap();
+        conv_t(level, &[], &[], &shape([1, 2, 2], [3, 0]), &mut out).unwrap();
+        conv_w(level, &[], &[], &shape([0, 2, 2], [1, 1]), &mut out).unwrap();
         assert_eq!(out, [0.0; 12 + 12 + 9]);
     }
 }

@@ -38,8 +38,8 @@ pub(super) fn weight_grad(x: &[f32], u: &[f32], sizes: [usize; 3], [inputs, outp
     });
 }
 
-/// The weights of the adjoint: taps flipped, channels transposed.
-pub(super) fn flip(w: &[f32], [inputs, outputs]: [usize; 2], out: &mut [f32]) {
+/// The weights of the adjoint: taps turned round, channels transposed.
+pub(super) fn turn(w: &[f32], [inputs, outputs]: [usize; 2], out: &mut [f32]) {
     for (tap, input) in (0..9).flat_map(|tap| (0..inputs).map(move |input| (tap, input))) {
         for output in 0..outputs {
             out[((8 - tap) * outputs + output) * inputs + input] = w[(tap * inputs + input) * outputs + output];

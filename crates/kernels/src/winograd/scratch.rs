@@ -8,8 +8,8 @@ use std::cell::RefCell;
 /// The numbers of a cache line.
 pub(super) const LINE: usize = 16;
 
-/// Buffers that a thread keeps: packed weights and the values of tiles.
-const KEPT: usize = 2;
+/// Buffers that a thread keeps: weights both ways, sums for the weights and the values of tiles.
+const KEPT: usize = 4;
 
 /// A cache line, so that no vector of a buffer crosses into the next one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,8 +29,8 @@ impl Scratch {
     pub(super) fn new(len: usize) -> Self {
         let lines = len.div_ceil(LINE);
         let kept = POOL.with_borrow_mut(|pool| {
-            let fits = pool.iter().position(|buffer| buffer.len() >= lines);
-            // The place of one that is too small goes to the new one.
+            let fits = (0..pool.len()).filter(|&i| pool[i].len() >= lines).min_by_key(|&i| pool[i].len());
+            // Where all are too small, the place of one goes to the new one.
             fits.map(|i| pool.swap_remove(i)).or_else(|| pool.pop().and(None))
         });
         Self(kept.unwrap_or_else(|| vec![Line::default(); lines]))
