@@ -6,12 +6,11 @@ use rand_chacha::ChaCha8Rng;
 use rekindle_kernels::winograd::{ConvShape, conv, conv_t, conv_w};
 use rekindle_kernels::{Error, Level};
 
-/// Rounding errors, relative to the sum of absolute products.
+/// Rounding errors, relative to the largest sum of absolute products in the result.
 ///
-/// The transform adds up to four pixels to a number that is multiplied, and up to 16 products to a result, so that
-/// errors are a few times those of the direct sum; for the images' adjoint as well. In the weight gradient they are
-/// smaller than this relative to the sum over a thousand pixels, but not over four.
-const TOLERANCE: f64 = 4e-6;
+/// Not relative to an element's own sum: a transform adds numbers that cancel later, so that an element's error is as
+/// large as its neighbours in the tile make it.
+const TOLERANCE: f64 = 1e-6;
 
 fn random(rng: &mut ChaCha8Rng, n: usize) -> Vec<f32> {
     (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()
@@ -61,7 +60,8 @@ fn naive(shape: &ConvShape, x: &[f32], u: &[f32], w: &[f32]) -> Expected {
 
 fn assert_close(name: &str, found: &[f32], expected: &[Sum], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{name}: length");
-    for (i, (&found, &(sum, scale))) in found.iter().zip(expected).enumerate() {
+    let scale = expected.iter().fold(0f64, |scale, sum| scale.max(sum.1));
+    for (i, (&found, &(sum, _))) in found.iter().zip(expected).enumerate() {
         let error = (f64::from(found) - sum).abs();
         assert!(error <= tolerance * scale, "{name}[{i}]: {found} for {sum}, {:e} of the products", error / scale);
     }

@@ -18,9 +18,9 @@ pub(super) const fn panel<S: Simd>() -> usize {
     2 * S::LANES
 }
 
-/// Rows of scratch that a product with `rows` rows reads and writes.
+/// Rows of scratch that a product with `rows` rows may read and write: the last tile has up to three too many.
 pub(super) const fn padded_rows(rows: usize) -> usize {
-    rows.next_multiple_of(4)
+    rows + 3
 }
 
 /// `out[row][column] = Σ_k a[row][k] b[k][column]`, added to what is there if `add`.
@@ -65,7 +65,7 @@ impl Product {
         let mut row = 0;
         while row < rows {
             let left = rows - row;
-            // SAFETY: the caller's; a tile never passes the rows left, rounded up to fours.
+            // SAFETY: the caller's; the tile that is chosen has at most three rows more than are left.
             unsafe {
                 row += if S::REGISTERS >= 32 {
                     match left {

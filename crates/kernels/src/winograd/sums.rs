@@ -149,7 +149,8 @@ impl WeightSums {
         let sums = Self::values::<S>(self.inputs, self.outputs);
         for value in 0..16 {
             for output in (0..us.tile).step_by(panel::<S>()) {
-                // SAFETY: the caller's. A tile of `x` has channels in whole vectors, as many as a product reads rows.
+                // SAFETY: the caller's. A product may read three channels too many: they are in `x` all the same, in the
+                // next tile or in the line behind the last one.
                 unsafe {
                     let product = Product {
                         depth: tiles,
