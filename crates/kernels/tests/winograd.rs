@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rekindle_kernels::winograd::{ConvShape, conv, conv_t, conv_w};
+use rekindle_kernels::winograd::{ConvShape, conv, conv_t, conv_w, pays};
 use rekindle_kernels::{Error, Level};
 
 /// Rounding errors, relative to the largest sum of absolute products in the result.
@@ -188,4 +188,15 @@ fn an_empty_sum_is_zero() {
         conv_w(level, &[], &[], &shape([0, 2, 2], [1, 1]), &mut out).unwrap();
         assert_eq!(out, [0.0; 12 + 12 + 9]);
     }
+}
+
+#[test]
+fn a_transform_pays_for_many_tiles_of_many_channels() {
+    let best = *Level::available().last().unwrap();
+    let block = shape([5, 14, 14], [64, 64]);
+    assert_eq!(pays(best, &block), best != Level::PORTABLE);
+    assert!(!pays(Level::PORTABLE, &block));
+    assert!(!pays(best, &ConvShape { inputs: 3, ..block }));
+    assert!(!pays(best, &ConvShape { stride: 2, ..block }));
+    assert!(!pays(best, &shape([1, 7, 7], [64, 64])));
 }
