@@ -7,7 +7,7 @@
 //! the transform back. The portable form is direct convolution, without a transform.
 //!
 //! Rounding errors are a few times those of direct convolution, and a NaN or an infinity spreads over the results of its
-//! tile. [`pays`] says where this is faster than direct convolution.
+//! tile. [`pays()`] says where this is faster than direct convolution.
 
 #![allow(unsafe_code, reason = "results are written into reserved memory")]
 
