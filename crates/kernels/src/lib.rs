@@ -15,6 +15,7 @@ mod peak;
 pub mod recurrent;
 mod reduce;
 mod simd;
+pub mod winograd;
 
 pub use adam::{AdamStep, adam};
 pub use conv::{ConvShape, conv, conv_t, conv_w};

@@ -87,8 +87,8 @@ impl Case {
         let size = self.rows * self.cols;
         let results = if self.sum { 1 } else { self.tasks };
         let (mut out, mut scale) = (vec![0.0; results * size], vec![0.0; results * size]);
-        for (m, i, j) in (0..self.tasks)
-            .flat_map(|m| (0..self.rows).flat_map(move |i| (0..self.cols).map(move |j| (m, i, j))))
+        for (m, i, j) in
+            (0..self.tasks).flat_map(|m| (0..self.rows).flat_map(move |i| (0..self.cols).map(move |j| (m, i, j))))
         {
             let (mut value, mut total) = (0.0, 0.0);
             for k in 0..self.inner {
