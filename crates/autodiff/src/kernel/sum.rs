@@ -1,6 +1,7 @@
 //! Sums over axes.
 
-use candle_core::Tensor as Value;
+use candle_core::{DType, Tensor as Value};
+use rekindle_kernels::Level;
 
 use super::view::{Real, dispatch, slice, tensor, vectorise};
 use crate::Result;
@@ -48,6 +49,13 @@ fn plan(dims: &[usize], axes: &[usize]) -> Vec<(usize, usize, usize, Vec<usize>)
 
 /// `[outer, n, inner] → [outer, inner]`.
 fn sum_middle<T: Real>(x: &Value, outer: usize, n: usize, inner: usize) -> Result<Value> {
+    if x.dtype() == DType::F32 && inner > 1 && n <= BLOCK {
+        // Without blocks a sum is one after another, which is how the kernel takes it.
+        slice!(data: f32 = x);
+        let mut out = Vec::with_capacity(outer * inner);
+        rekindle_kernels::sum(Level::current(), data, [outer, n, inner], &mut out)?;
+        return tensor(out, (outer, inner));
+    }
     slice!(data: T = x);
     let mut out = vec![T::ZERO; outer * inner];
     if n > 0 && inner > 0 {

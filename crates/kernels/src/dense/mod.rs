@@ -135,6 +135,11 @@ impl<'a> Product<'a> {
         }
     }
 
+    /// Whether the sums may start at the base: then nothing is left to do to them but a ReLU.
+    fn starts_at_base(&self) -> bool {
+        self.alpha == 1.0 && !matches!(self.after, After::Mask(_))
+    }
+
     /// The same product in the form that runs fastest.
     fn simplified(self) -> Self {
         self.turned().folded()

@@ -8,7 +8,7 @@
 
 use std::cell::RefCell;
 
-use super::{After, Product, pack};
+use super::{After, Base, Product, pack};
 use crate::simd::Simd;
 
 thread_local! {
@@ -172,24 +172,51 @@ unsafe fn tile<S: Simd, const R: usize, const N: usize>(
     left: usize,
     last: usize,
 ) {
-    let (p, at) = (block.p, top * block.p.cols + left);
+    let p = block.p;
+    // Arrays of vectors are read and written by constant indices only: anything else would keep them in memory.
     // SAFETY: rows, columns and inner indices stay below the sizes that `check` has proved in bounds.
     unsafe {
-        let mut total = multiply::<S, R, N>(simd, block, 0, top, left, last);
-        finish(simd, p, block.first, [at, top, left, last], &mut total);
-        for t in 1..block.tasks {
-            let mut sums = multiply::<S, R, N>(simd, block, t, top, left, last);
-            finish(simd, p, block.first + t, [at, top, left, last], &mut sums);
-            for r in 0..R {
-                for v in 0..N {
-                    total[r][v] = simd.add(total[r][v], sums[r][v]);
+        let mut total = [[simd.splat(0.0); N]; R];
+        for t in 0..block.tasks {
+            let m = block.first + t;
+            let mut sums = [[simd.splat(0.0); N]; R];
+            if let (true, Some(base)) = (p.starts_at_base(), &p.base) {
+                for r in 0..R {
+                    for v in 0..N {
+                        let lanes = if v + 1 == N { last } else { S::LANES };
+                        sums[r][v] = load_base(simd, base, m, [top + r, left + v * S::LANES, lanes]);
+                    }
+                }
+            }
+            let mut sums = multiply::<S, R, N>(simd, block, t, [top, left, last], sums);
+            if !p.starts_at_base() {
+                for r in 0..R {
+                    for v in 0..N {
+                        let lanes = if v + 1 == N { last } else { S::LANES };
+                        sums[r][v] = finish(simd, p, m, [top + r, left + v * S::LANES, lanes], sums[r][v]);
+                    }
+                }
+            } else if let After::Relu = p.after {
+                for r in 0..R {
+                    for v in 0..N {
+                        sums[r][v] = simd.max(simd.splat(0.0), sums[r][v]);
+                    }
+                }
+            }
+            if t == 0 {
+                total = sums;
+            } else {
+                for r in 0..R {
+                    for v in 0..N {
+                        total[r][v] = simd.add(total[r][v], sums[r][v]);
+                    }
                 }
             }
         }
         for r in 0..R {
             for v in 0..N {
                 let lanes = if v + 1 == N { last } else { S::LANES };
-                let to = block.out.add(at + r * p.cols + v * S::LANES);
+                let to = block.out.add((top + r) * p.cols + left + v * S::LANES);
                 let y = total[r][v];
                 let y = if block.add { simd.add(simd.load_first(to, lanes), y) } else { y };
                 simd.store_first(to, lanes, y);
@@ -198,18 +225,16 @@ unsafe fn tile<S: Simd, const R: usize, const N: usize>(
     }
 }
 
-/// `A B` of the block's task `t`, for a tile.
+/// `sums + A B` of the block's task `t`, for a tile.
 #[inline(always)]
 unsafe fn multiply<S: Simd, const R: usize, const N: usize>(
     simd: S,
     block: &Block<'_, '_>,
     t: usize,
-    top: usize,
-    left: usize,
-    last: usize,
+    [top, left, last]: [usize; 3],
+    mut sums: [[S::V; N]; R],
 ) -> [[S::V; N]; R] {
     let p = block.p;
-    let mut sums = [[simd.splat(0.0); N]; R];
     if p.inner == 0 {
         return sums;
     }
@@ -235,38 +260,30 @@ unsafe fn multiply<S: Simd, const R: usize, const N: usize>(
     sums
 }
 
-/// The epilogue of task `m`'s tile, whose first element is `at`.
+/// `lanes` columns of a row of task `m`'s base.
 #[inline(always)]
-unsafe fn finish<S: Simd, const R: usize, const N: usize>(
-    simd: S,
-    p: &Product<'_>,
-    m: usize,
-    [at, top, left, last]: [usize; 4],
-    sums: &mut [[S::V; N]; R],
-) {
-    let (zero, alpha) = (simd.splat(0.0), simd.splat(p.alpha));
-    for (r, sums) in sums.iter_mut().enumerate() {
-        for (v, y) in sums.iter_mut().enumerate() {
-            let lanes = if v + 1 == N { last } else { S::LANES };
-            // SAFETY: `lanes` columns of the tile lie within the output, and so within the mask and the base.
-            unsafe {
-                let base = match &p.base {
-                    Some(base) => {
-                        let from = m * base.task + (top + r) * base.row + left + v * S::LANES;
-                        simd.load_first(base.data.as_ptr().add(from), lanes)
-                    }
-                    None => zero,
-                };
-                *y = simd.fma(alpha, *y, base);
-                match p.after {
-                    After::Keep => {}
-                    After::Relu => *y = simd.max(zero, *y),
-                    After::Mask(mask) => {
-                        let from = m * p.rows * p.cols + at + r * p.cols + v * S::LANES;
-                        let mask = simd.load_first(mask.as_ptr().add(from), lanes);
-                        *y = simd.where_gt(mask, zero, *y, base);
-                    }
-                }
+unsafe fn load_base<S: Simd>(simd: S, base: &Base<'_>, m: usize, [row, col, lanes]: [usize; 3]) -> S::V {
+    // SAFETY: the columns lie within the output, and so within the base.
+    unsafe { simd.load_first(base.data.as_ptr().add(m * base.task + row * base.row + col), lanes) }
+}
+
+/// The epilogue of one vector of task `m`'s output: `lanes` columns of a row.
+#[inline(always)]
+unsafe fn finish<S: Simd>(simd: S, p: &Product<'_>, m: usize, [row, col, lanes]: [usize; 3], sum: S::V) -> S::V {
+    let zero = simd.splat(0.0);
+    // SAFETY: the columns lie within the output, and so within the mask and the base.
+    unsafe {
+        let base = match &p.base {
+            Some(base) => load_base(simd, base, m, [row, col, lanes]),
+            None => zero,
+        };
+        let y = simd.fma(simd.splat(p.alpha), sum, base);
+        match p.after {
+            After::Keep => y,
+            After::Relu => simd.max(zero, y),
+            After::Mask(mask) => {
+                let mask = simd.load_first(mask.as_ptr().add((m * p.rows + row) * p.cols + col), lanes);
+                simd.where_gt(mask, zero, y, base)
             }
         }
     }
