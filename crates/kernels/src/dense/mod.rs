@@ -7,9 +7,11 @@
 //! With a base, a factor, a mask and a sum in the epilogue, every derivative of an affine layer is one such product:
 //! the layer itself, both of its gradients, a gradient step `p + α ∇p`, and the derivatives of these.
 //!
-//! Each element of a task is one chain of multiply-adds in the order of the inner axis, whatever the tile; the sum over
-//! tasks adds their finished values in order. So no result depends on how many tasks run at once.
+//! Each element of a task is summed in an order that only the inner size and the level decide: one chain of
+//! multiply-adds, or one to a lane where there is a single column. The sum over tasks adds their finished values in
+//! order. So no result depends on how many tasks run at once.
 
+mod column;
 mod pack;
 mod portable;
 mod tile;
@@ -110,7 +112,11 @@ impl Kernel for Run<'_, '_> {
 
     #[inline(always)]
     fn simd<S: Simd>(self, simd: S) {
-        tile::product(simd, &self.p, self.out);
+        if column::fits(&self.p) {
+            column::product(simd, &self.p, self.out);
+        } else {
+            tile::product(simd, &self.p, self.out);
+        }
     }
 }
 

@@ -25,6 +25,12 @@ fn element(p: &Product<'_>, m: usize, i: usize, j: usize) -> f32 {
     let a = |k: usize| p.a.data[m * p.a.task + i * p.a.row + k * p.a.col];
     let b = |k: usize| p.b.data[m * p.b.task + k * p.b.row + j * p.b.col];
     let sum = (0..p.inner).fold(0.0, |sum, k| sum + a(k) * b(k));
+    finish(p, m, i, j, sum)
+}
+
+/// The epilogue of one element, whose product is `sum`.
+#[inline(always)]
+pub(super) fn finish(p: &Product<'_>, m: usize, i: usize, j: usize, sum: f32) -> f32 {
     let base = p.base.map_or(0.0, |base| base.data[m * base.task + i * base.row + j]);
     match p.after {
         After::Keep => base + p.alpha * sum,

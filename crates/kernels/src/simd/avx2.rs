@@ -121,6 +121,15 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn sum_lanes(self, a: __m256) -> f32 {
+        unsafe {
+            let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        }
+    }
+
+    #[inline(always)]
     fn first_lane(self, a: __m256) -> f32 {
         unsafe { _mm256_cvtss_f32(a) }
     }
@@ -131,24 +140,24 @@ impl Simd for Avx2 {
     }
 }
 
-/// Pairs, then quadruples, then halves change places.
+/// Rows `j` and `j + 4` share a register from the start, so that only pairs and quadruples change places.
 #[inline(always)]
 pub(super) unsafe fn transpose8(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
     unsafe {
-        let row = |j: usize| _mm256_loadu_ps(from.add(j * from_stride));
-        let pairs = |a, b| (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
-        let ((a0, a1), (a2, a3)) = (pairs(row(0), row(1)), pairs(row(2), row(3)));
-        let ((a4, a5), (a6, a7)) = (pairs(row(4), row(5)), pairs(row(6), row(7)));
-        let fours = |a, b| (_mm256_shuffle_ps::<0x44>(a, b), _mm256_shuffle_ps::<0xEE>(a, b));
-        let ((b0, b1), (b2, b3)) = (fours(a0, a2), fours(a1, a3));
-        let ((b4, b5), (b6, b7)) = (fours(a4, a6), fours(a5, a7));
-        let halves = |i: usize, a, b| {
-            _mm256_storeu_ps(to.add(i * to_stride), _mm256_permute2f128_ps::<0x20>(a, b));
-            _mm256_storeu_ps(to.add((i + 4) * to_stride), _mm256_permute2f128_ps::<0x31>(a, b));
-        };
-        halves(0, b0, b4);
-        halves(1, b1, b5);
-        halves(2, b2, b6);
-        halves(3, b3, b7);
+        // For each half of the columns: four registers of rows, four registers of columns.
+        for half in [0, 4] {
+            let both = |j: usize| {
+                let (low, high) = (from.add(j * from_stride + half), from.add((j + 4) * from_stride + half));
+                _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high))
+            };
+            let (a, b, c, d) = (both(0), both(1), both(2), both(3));
+            let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+            let (ef, gh) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+            let put = |i: usize, v| _mm256_storeu_ps(to.add((half + i) * to_stride), v);
+            put(0, _mm256_shuffle_ps::<0x44>(ab, cd));
+            put(1, _mm256_shuffle_ps::<0xEE>(ab, cd));
+            put(2, _mm256_shuffle_ps::<0x44>(ef, gh));
+            put(3, _mm256_shuffle_ps::<0xEE>(ef, gh));
+        }
     }
 }

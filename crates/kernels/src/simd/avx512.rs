@@ -116,6 +116,11 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn sum_lanes(self, a: __m512) -> f32 {
+        unsafe { _mm512_reduce_add_ps(a) }
+    }
+
+    #[inline(always)]
     fn first_lane(self, a: __m512) -> f32 {
         unsafe { _mm512_cvtss_f32(a) }
     }

@@ -78,6 +78,9 @@ pub(crate) trait Simd: Copy {
     /// `2ⁿ` for integers `−126 ≤ n ≤ 127`, infinity for 128.
     fn pow2(self, n: Self::V) -> Self::V;
 
+    /// The sum of all lanes, by halves.
+    fn sum_lanes(self, a: Self::V) -> f32;
+
     /// The number in the first lane.
     fn first_lane(self, a: Self::V) -> f32;
 

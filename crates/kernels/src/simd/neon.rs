@@ -126,6 +126,11 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn sum_lanes(self, a: float32x4_t) -> f32 {
+        unsafe { vaddvq_f32(a) }
+    }
+
+    #[inline(always)]
     fn first_lane(self, a: float32x4_t) -> f32 {
         unsafe { vgetq_lane_f32::<0>(a) }
     }

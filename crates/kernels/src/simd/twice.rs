@@ -112,6 +112,11 @@ impl<S: Simd> Simd for Twice<S> {
     }
 
     #[inline(always)]
+    fn sum_lanes(self, a: Self::V) -> f32 {
+        self.0.sum_lanes(self.0.add(a[0], a[1]))
+    }
+
+    #[inline(always)]
     fn first_lane(self, a: Self::V) -> f32 {
         self.0.first_lane(a[0])
     }
