@@ -5,6 +5,7 @@
 
 mod adam;
 pub mod block;
+pub mod collect;
 mod conv;
 mod dense;
 mod error;

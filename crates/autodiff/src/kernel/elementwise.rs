@@ -1,6 +1,7 @@
 //! Elementwise kernels.
 
 use candle_core::Tensor as Value;
+use rekindle_kernels::collect;
 
 use super::view::{Real, dispatch, slice, tensor, vectorise};
 use crate::Result;
@@ -8,7 +9,7 @@ use crate::Result;
 fn map<T: Real>(x: &Value, f: impl Fn(T) -> T) -> Result<Value> {
     let x = x.contiguous()?;
     slice!(data: T = x);
-    let out = vectorise(|| data.iter().map(|&v| f(v)).collect());
+    let out = vectorise(|| collect::map(data, f));
     tensor::<T>(out, x.shape())
 }
 
@@ -16,7 +17,7 @@ fn zip<T: Real>(a: &Value, b: &Value, f: impl Fn(T, T) -> T) -> Result<Value> {
     let (a, b) = (a.contiguous()?, b.contiguous()?);
     slice!(x: T = a);
     slice!(y: T = b);
-    let out = vectorise(|| x.iter().zip(y).map(|(&x, &y)| f(x, y)).collect());
+    let out = vectorise(|| collect::zip(x, y, f));
     tensor::<T>(out, a.shape())
 }
 
