@@ -19,23 +19,32 @@ impl Float for f64 {
     const UNIT: Self = 1.0;
 }
 
-/// A strided matrix inside of a slice.
-#[derive(Clone, Copy)]
+/// A strided matrix inside of a slice: element `(i, j)` is `data[start + i·row_stride + j·col_stride]`.
+#[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a, T> {
+    /// The slice.
     pub data: &'a [T],
+    /// The first element.
     pub start: usize,
+    /// Number of rows.
     pub rows: usize,
+    /// Number of columns.
     pub cols: usize,
+    /// Distance of two rows.
     pub row_stride: usize,
+    /// Distance of two columns.
     pub col_stride: usize,
 }
 
 impl<'a, T> Matrix<'a, T> {
     /// A matrix in row-major order that fills the slice.
+    #[must_use]
     pub fn dense(data: &'a [T], rows: usize, cols: usize) -> Self {
         Self { data, start: 0, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
+    /// Rows for columns.
+    #[must_use]
     pub fn transposed(self) -> Self {
         Self { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
     }

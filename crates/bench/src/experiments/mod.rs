@@ -4,8 +4,10 @@ mod family_omniglot;
 mod maml_characters;
 mod maml_sinusoid;
 mod reptile_sinusoid;
+mod speed_kernels;
 mod speed_maml_conv4;
 mod speed_maml_sinusoid;
+mod speed_proto_conv4;
 mod speed_tape;
 
 mod few_shot;
@@ -24,9 +26,12 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(maml_characters::MamlGlyphs),
         Box::new(maml_characters::MamlOmniglot),
         Box::new(family_omniglot::FamilyOmniglot),
+        Box::new(speed_kernels::SpeedKernels),
         Box::new(speed_tape::SpeedTape),
         Box::new(speed_maml_sinusoid::SpeedMamlSinusoid),
+        Box::new(speed_maml_sinusoid::SpeedMamlSinusoid5),
         Box::new(speed_maml_conv4::SpeedMamlConv4),
+        Box::new(speed_proto_conv4::SpeedProtoConv4),
     ]
 }
 

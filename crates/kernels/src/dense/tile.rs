@@ -5,6 +5,7 @@
 //! 8 + 2), since a short tile waits for its own sums. The last vector of a row is masked.
 
 #![allow(unsafe_code, reason = "reads and writes by pointer; `Product::check` has proved every element in bounds")]
+#![allow(clippy::needless_range_loop, reason = "constant indices keep an array of vectors in registers; iterators do not")]
 
 use std::cell::RefCell;
 
