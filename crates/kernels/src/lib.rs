@@ -5,7 +5,7 @@
 
 mod adam;
 pub mod block;
-mod conv;
+pub mod conv;
 mod dense;
 mod error;
 mod gemm;
@@ -15,7 +15,6 @@ mod peak;
 pub mod recurrent;
 mod reduce;
 mod simd;
-pub mod winograd;
 
 pub use adam::{AdamStep, adam};
 pub use conv::{ConvShape, conv, conv_t, conv_w};
