@@ -8,6 +8,7 @@
 mod adam;
 mod composed;
 mod conv;
+mod conv_task;
 mod elementwise;
 mod mse;
 mod norm;
@@ -20,6 +21,7 @@ mod view;
 pub use adam::{AdamStep, adam};
 pub(crate) use composed::nan_on_top;
 pub(crate) use conv::{conv, conv_t, conv_w, fold, unfold};
+pub(crate) use conv_task::{by_task, conv_block, conv_block_backward, task_shape};
 pub(crate) use elementwise::{add, add_scaled, affine, mask_positive, mul, relu, sub};
 pub(crate) use mse::{mse, mse_gradient};
 pub(crate) use norm::{batch_norm, batch_norm_backward};

@@ -74,12 +74,13 @@ impl Tensor {
         geometry.validate("conv2d")?;
         let (oh, ow) = geometry.output();
         let o = w.dims()[4];
-        if mw == 1 {
+        if mw == 1 && !kernel::by_task(self.value(), w.value(), geometry) {
             // With a shared kernel the tasks are only more images.
             let x = self.reshape((1, m * b, h, width, c))?;
             return conv(&x, w, geometry)?.reshape((m, b, oh, ow, o));
         }
-        conv(&self.broadcast_to((mw, b, h, width, c))?, w, geometry)
+        let tasks = if m == 1 { mw } else { m };
+        conv(&self.broadcast_to((tasks, b, h, width, c))?, &w.broadcast_to((tasks, kh, kw, c, o))?, geometry)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod binary;
 mod conv;
+mod conv_block;
 pub(crate) mod fused;
 mod index;
 mod linear;
@@ -15,6 +16,7 @@ mod softmax;
 mod unary;
 
 pub use conv::ConvGeometry;
+pub use conv_block::ConvBlock;
 pub use fused::FusedGrads;
 pub use norm::NormStats;
 pub use product::Transpose;
