@@ -3,11 +3,12 @@
 //! Each task is a call by itself, also where tasks share their weights: how it is computed, and so its bits, depends on
 //! its own sizes only.
 
-use candle_core::Tensor as Value;
+use candle_core::{Tensor as Value, WithDType};
 use rekindle_kernels::block::{self, BlockShape, Operands, Saved};
 use rekindle_kernels::{ConvShape, Level, conv as kernels};
 use smallvec::smallvec;
 
+use super::centre::Winners;
 use super::view::{Direct, direct, slice, tensor};
 use crate::Result;
 use crate::ops::{ConvGeometry, FusedGrads};
@@ -76,8 +77,34 @@ impl Tasks {
 /// What goes into a block: images, weights, γ and β, each with an axis of tasks.
 pub(crate) type BlockInputs = [Value; 4];
 
+/// What a block's gradients need besides its inputs and its result.
+#[derive(Debug)]
+pub(crate) struct BlockSaved {
+    shape: BlockShape,
+    tasks: Vec<Saved>,
+}
+
+impl BlockSaved {
+    /// The result of the convolution, where it was kept.
+    pub(crate) fn convolved(&self) -> Result<Option<Value>> {
+        let parts: Option<Vec<_>> = self.tasks.iter().map(|saved| saved.convolved(&self.shape)).collect();
+        parts.map(|parts| self.with_tasks(parts.concat(), self.shape.conv.output())).transpose()
+    }
+
+    /// Where the largest elements stood, where the block pools.
+    pub(crate) fn winners(&self, geometry: ConvGeometry) -> Result<Option<Winners>> {
+        let places = || self.tasks.iter().map(Saved::places).collect::<Vec<_>>().concat();
+        let winner = self.shape.pool.then(|| self.with_tasks(places(), self.shape.output())).transpose()?;
+        Ok(winner.map(|winner| Winners { winner, geometry }))
+    }
+
+    fn with_tasks<T: WithDType>(&self, data: Vec<T>, sizes: [usize; 4]) -> Result<Value> {
+        tensor(data, [&[self.tasks.len()], &sizes[..]].concat())
+    }
+}
+
 /// The block's result `[M, B, H', W', O]`, and what its gradient needs.
-pub(crate) fn conv_block(inputs: &BlockInputs, shape: &BlockShape) -> Result<(Value, Vec<Saved>)> {
+pub(crate) fn conv_block(inputs: &BlockInputs, shape: &BlockShape) -> Result<(Value, BlockSaved)> {
     let tasks = inputs[0].dim(0)?;
     let [x, w, gamma, beta] = operands(inputs)?;
     slice!(xs: f32 = x.value);
@@ -96,7 +123,7 @@ pub(crate) fn conv_block(inputs: &BlockInputs, shape: &BlockShape) -> Result<(Va
         };
         saved.push(block::forward(Level::current(), shape, &operands, &mut out)?);
     }
-    Ok((tensor(out, [&[tasks], &sizes[..]].concat())?, saved))
+    Ok((tensor(out, [&[tasks], &sizes[..]].concat())?, BlockSaved { shape: *shape, tasks: saved }))
 }
 
 /// The gradients at what went into a block, which answered `out`.
@@ -104,8 +131,7 @@ pub(crate) fn conv_block_backward(
     u: &Value,
     inputs: &BlockInputs,
     out: &Value,
-    saved: &[Saved],
-    shape: &BlockShape,
+    BlockSaved { shape, tasks: saved }: &BlockSaved,
     want_x: bool,
 ) -> Result<FusedGrads> {
     let tasks = saved.len();

@@ -1,10 +1,15 @@
 //! The block of convolutional nets for few-shot learning as one operation: convolution, batch normalisation, where
 //! wanted 2×2 max pooling, ReLU.
 
+use std::sync::Arc;
+
+use rekindle_kernels::ConvShape;
 use rekindle_kernels::block::BlockShape;
 
 use crate::kernel;
 use crate::ops::ConvGeometry;
+use crate::ops::centre::{scale_centred, squares, take_centred};
+use crate::ops::conv::convolved;
 use crate::ops::fused::FusedGrads;
 use crate::{Error, NormStats, Result, Tensor};
 
@@ -64,15 +69,41 @@ fn fused([x, w, gamma, beta]: [&Tensor; 4], tasks: usize, block: ConvBlock, shap
     let inputs = [repeated(x)?, repeated(w)?, repeated(gamma)?, repeated(beta)?];
     let values = inputs.each_ref().map(|t| t.value().clone());
     let (y, saved) = kernel::conv_block(&values, &shape)?;
-    let out = y.clone();
+    let (out, saved) = (y.clone(), Arc::new(saved));
+    let saved_too = Arc::clone(&saved);
     let backward = move |u: &_, wanted: &[bool]| -> Result<FusedGrads> {
-        kernel::conv_block_backward(u, &values, &out, &saved, &shape, wanted[0])
+        kernel::conv_block_backward(u, &values, &out, &saved, wanted[0])
     };
     let again = move |inputs: &[Tensor]| {
         let [x, w, gamma, beta] = inputs else { unreachable!("a block has four inputs") };
-        composite([x, w, gamma, beta], tasks, block)
+        closed([x, w, gamma, beta], block, shape, &saved_too)
     };
     Ok(Tensor::fused(y, &inputs.each_ref(), backward, again))
+}
+
+/// The same in operations that close under differentiation, with what is known already: what is to be recorded starts
+/// from the convolution's result, and only the winners of the pooling are normalised.
+fn closed(
+    [x, w, gamma, beta]: [&Tensor; 4],
+    block: ConvBlock,
+    shape: BlockShape,
+    saved: &kernel::BlockSaved,
+) -> Result<Tensor> {
+    let ConvShape { height, width, .. } = shape.conv;
+    let [images, rows, columns, _] = shape.conv.output();
+    let conv = ConvGeometry { kernel: (3, 3), stride: block.stride, padding: block.padding, image: (height, width) };
+    let pool = ConvGeometry { kernel: (2, 2), stride: 2, padding: 0, image: (rows, columns) };
+    let y = match saved.convolved()? {
+        Some(y) => convolved(y, x, w, conv),
+        None => x.conv2d(w, block.stride, block.padding)?,
+    };
+    let pixels = (images * rows * columns) as f64;
+    let scale = squares(&y)?.affine(1.0 / pixels, block.eps)?.sqrt()?.recip()?.mul(gamma)?;
+    let z = match saved.winners(pool)? {
+        Some(at) => take_centred(&scale, &y, &Arc::new(at))?,
+        None => scale_centred(&scale, &y)?,
+    };
+    z.add(&beta.along_last(z.rank())?)?.relu()
 }
 
 /// The same in operations of their own.

@@ -1,6 +1,7 @@
 //! The operations, each with its derivative written in operations.
 
 mod binary;
+mod centre;
 mod conv;
 mod conv_block;
 pub(crate) mod fused;

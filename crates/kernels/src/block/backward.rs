@@ -48,7 +48,7 @@ pub fn backward(
     let (pooled, whole, given) = (image(shape.output()), image(shape.conv.output()), image(shape.conv.input()));
 
     let mut x = Vec::with_capacity(if want_x { operands.x.len() } else { 0 });
-    let mut again = saved.result(shape).is_none().then(|| Images::conv(level, &shape.conv, operands.w));
+    let mut again = saved.convolved(shape).is_none().then(|| Images::conv(level, &shape.conv, operands.w));
     let mut adjoint = want_x.then(|| Images::conv_t(level, &shape.conv, operands.w));
     let mut weights = WeightSums::new(level, &shape.conv);
     let mut scratch = vec![0.0; group(level, &shape.conv) * whole];
@@ -61,7 +61,7 @@ pub fn backward(
         for (n, dy) in group.clone().zip(dy.chunks_exact_mut(whole)) {
             let of = images(&(n..n + 1), pooled);
             let place = shape.pool.then(|| &saved.place[of.clone()]);
-            let y = saved.result(shape).map(|y| &y[images(&(n..n + 1), whole)]);
+            let y = saved.convolved(shape).map(|y| &y[images(&(n..n + 1), whole)]);
             level.run(Spread { factors: &factors, height, width, u: &u[of.clone()], out: &out[of], place, y, dy });
         }
         weights.add(inputs, dy);
@@ -73,16 +73,6 @@ pub fn backward(
         }
     }
     Ok(BlockGrads { x, w: weights.finish(), gamma, beta })
-}
-
-impl Saved {
-    /// The whole result of the convolution, where it was kept.
-    fn result(&self, shape: &BlockShape) -> Option<&[f32]> {
-        if !shape.pool {
-            return Some(&self.raw);
-        }
-        shape.keeps_result().then_some(&self.whole)
-    }
 }
 
 fn check(shape: &BlockShape, operands: &Operands<'_>, saved: &Saved, out: &[f32], u: &[f32]) -> Result<()> {

@@ -23,6 +23,24 @@ pub struct Saved {
     pub(super) rstd: Vec<f32>,
 }
 
+impl Saved {
+    /// The result of the convolution, `[images, rows, columns, outputs]` of the shape that this was saved for, where it
+    /// was kept: not where the block pools and the convolution is cheap.
+    #[must_use]
+    pub fn convolved(&self, shape: &BlockShape) -> Option<&[f32]> {
+        if !shape.pool {
+            return Some(&self.raw);
+        }
+        shape.keeps_result().then_some(&self.whole)
+    }
+
+    /// Where in its window each pooled number stood: 0 to 3, in row-major order. Empty if the block does not pool.
+    #[must_use]
+    pub fn places(&self) -> &[u8] {
+        &self.place
+    }
+}
+
 /// Appends the block's result, `[images, rows, columns, outputs]` as [`BlockShape::output`] says.
 ///
 /// # Errors
