@@ -5,6 +5,7 @@
 
 mod adam;
 pub mod block;
+pub mod centred;
 pub mod conv;
 mod dense;
 mod error;

@@ -11,7 +11,7 @@
 mod backward;
 mod forward;
 mod grad_sums;
-mod lanes;
+pub(crate) mod lanes;
 mod moments;
 mod normalise;
 mod pool;
