@@ -5,8 +5,9 @@
 
 mod adam;
 pub mod block;
+pub mod centred;
 pub mod collect;
-mod conv;
+pub mod conv;
 mod dense;
 mod error;
 mod gemm;
@@ -16,7 +17,6 @@ mod peak;
 pub mod recurrent;
 mod reduce;
 mod simd;
-pub mod winograd;
 
 pub use adam::{AdamStep, adam};
 pub use conv::{ConvShape, conv, conv_t, conv_w};

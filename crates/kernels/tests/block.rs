@@ -149,6 +149,9 @@ fn agrees_with_plain_steps_in_f64() {
     // Four vectors of channels and what is left, several groups of images.
     check(conv(20, (6, 7), 2, 83, 1), true, &mut rng);
     check(conv(20, (6, 7), 9, 64, 1), true, &mut rng);
+    // As many channels and tiles as Winograd's form asks for, in several groups.
+    check(conv(20, (6, 7), 32, 35, 1), true, &mut rng);
+    check(conv(7, (8, 5), 33, 48, 1), false, &mut rng);
 }
 
 #[test]

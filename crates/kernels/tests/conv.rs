@@ -2,7 +2,9 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rekindle_kernels::{ConvShape, Level, conv, conv_t, conv_w};
+use rekindle_kernels::conv::direct::{conv, conv_t, conv_w};
+use rekindle_kernels::conv::{self, winograd};
+use rekindle_kernels::{ConvShape, Level};
 
 type Form = fn(Level, &[f32], &[f32], &ConvShape, &mut Vec<f32>) -> rekindle_kernels::Result<()>;
 
@@ -190,6 +192,29 @@ fn wrong_sizes_are_refused() {
         ];
         for shape in huge {
             assert!(form(Level::current(), &[], &[], &shape, &mut out).is_err(), "{shape:?}");
+        }
+    }
+}
+
+#[test]
+fn the_sizes_choose_the_form() {
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    for (shape, transforms) in [(shape(4, (9, 8), 40, 33, 1), true), (shape(4, (9, 8), 40, 33, 2), false)] {
+        let (x, w, u) =
+            (random(&mut rng, shape.input()), random(&mut rng, shape.weight()), random(&mut rng, shape.output()));
+        for level in Level::available() {
+            let chosen: [Form; 3] = if transforms && level != Level::PORTABLE {
+                [winograd::conv, winograd::conv_t, winograd::conv_w]
+            } else {
+                [conv, conv_t, conv_w]
+            };
+            let entries: [Form; 3] = [conv::conv, conv::conv_t, conv::conv_w];
+            for ((entry, chosen), (a, b)) in entries.into_iter().zip(chosen).zip([(&x, &w), (&u, &w), (&x, &u)]) {
+                let (mut found, mut expected) = (Vec::new(), Vec::new());
+                entry(level, a, b, &shape, &mut found).unwrap();
+                chosen(level, a, b, &shape, &mut expected).unwrap();
+                assert!(found == expected && !found.is_empty(), "{shape:?} on {}", level.name());
+            }
         }
     }
 }

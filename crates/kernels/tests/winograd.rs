@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rekindle_kernels::winograd::{ConvShape, conv, conv_t, conv_w, pays};
-use rekindle_kernels::{Error, Level};
+use rekindle_kernels::conv::winograd::{conv, conv_t, conv_w, pays};
+use rekindle_kernels::{ConvShape, Error, Level};
 
 /// Rounding errors, relative to the largest sum of absolute products in the result.
 ///

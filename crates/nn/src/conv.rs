@@ -56,6 +56,11 @@ impl Conv2d {
         let per_image = (bias.dim(0)?, 1, 1, 1, self.config.outputs);
         Ok(y.add(&bias.reshape(per_image)?)?)
     }
+
+    /// Kernel, stride and padding, for a block that convolves as part of a larger operation; a bias is not among them.
+    pub(crate) fn parts<'a>(&self, params: &'a Params) -> Result<(&'a Tensor, usize, usize)> {
+        Ok((params.get(&self.weight)?, self.config.stride, self.config.padding))
+    }
 }
 
 impl Layer for Conv2d {

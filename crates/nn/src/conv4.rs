@@ -5,7 +5,7 @@
 
 use candle_core::{DType, Device};
 use rand::RngCore;
-use rekindle_autodiff::{NormStats, Params, Tensor};
+use rekindle_autodiff::{ConvBlock, NormStats, Params, Tensor};
 
 use crate::{BatchNorm, Builder, Conv2d, Conv2dConfig, Error, Init, Layer, Linear, Model, Result};
 
@@ -155,15 +155,15 @@ impl Block {
     }
 
     fn forward(&self, params: &Params, x: &Tensor, stats: NormStats) -> Result<Tensor> {
-        let mut h = self.conv.forward(params, x)?;
-        if let Some(norm) = &self.norm {
-            h = norm.forward(params, &h, stats)?;
-        }
         // The papers pool after the ReLU. It is monotone, so pooling first gives the same at a quarter of the work.
-        if self.downsampling == Downsampling::MaxPool {
-            h = h.max_pool2d(2, 2)?;
-        }
-        Ok(h.relu()?)
+        let pool = self.downsampling == Downsampling::MaxPool;
+        let Some(norm) = &self.norm else {
+            let h = self.conv.forward(params, x)?;
+            return Ok(if pool { h.max_pool2d(2, 2)?.relu()? } else { h.relu()? });
+        };
+        let (weight, stride, padding) = self.conv.parts(params)?;
+        let (gamma, beta, eps) = norm.parts(params)?;
+        Ok(x.conv_block(weight, gamma, beta, ConvBlock { stride, padding, eps, stats, pool })?)
     }
 }
 

@@ -82,6 +82,12 @@ impl BatchNorm {
         let (gamma, beta, x) = self.affine.get(params, x)?;
         Ok(x.batch_norm(gamma, beta, self.affine.eps, stats)?)
     }
+
+    /// γ, β and ε, for a block that normalises as part of a larger operation.
+    pub(crate) fn parts<'a>(&self, params: &'a Params) -> Result<(&'a Tensor, &'a Tensor, f64)> {
+        let Affine { gamma, beta, eps, .. } = &self.affine;
+        Ok((params.get(gamma)?, params.get(beta)?, *eps))
+    }
 }
 
 impl Layer for BatchNorm {

@@ -1,10 +1,11 @@
-//! Convolution as products over windows. The windows of a few images at a time are laid out in a scratch buffer that
+//! Convolution, where it is not one of those in `conv_task`, as products over windows. The windows of a few images at a time are laid out in a scratch buffer that
 //! stays in the second-level cache; they are never stored whole.
 
 use candle_core::Tensor as Value;
 use rekindle_kernels::{Matrix, gemm, gemm_extend};
 
 use super::composed;
+use super::conv_task::{self, by_task, task_shape};
 use super::view::{Real, dispatch, slice, tensor, vectorise};
 use crate::Result;
 use crate::ops::ConvGeometry;
@@ -44,6 +45,9 @@ pub(crate) fn conv(x: &Value, w: &Value, g: ConvGeometry) -> Result<Value> {
     if x.elem_count() == 0 || w.elem_count() == 0 {
         return zeros((m, b, oh, ow, o), x);
     }
+    if by_task(x, w, g) {
+        return conv_task::conv(x, w, &task_shape(g, b, c, o));
+    }
     dispatch!([x, w], T => {
         let (x, w) = (x.contiguous()?, w.contiguous()?);
         slice!(xs: T = x);
@@ -72,6 +76,9 @@ pub(crate) fn conv_t(u: &Value, w: &Value, g: ConvGeometry) -> Result<Value> {
     let shape = (m, b, g.image.0, g.image.1, c);
     if u.elem_count() == 0 || w.elem_count() == 0 {
         return zeros(shape, u);
+    }
+    if by_task(u, w, g) {
+        return conv_task::conv_t(u, w, &task_shape(g, b, c, o));
     }
     dispatch!([u, w], T => {
         let (u, w) = (u.contiguous()?, w.contiguous()?);
@@ -104,6 +111,9 @@ pub(crate) fn conv_w(x: &Value, u: &Value, g: ConvGeometry) -> Result<Value> {
     let shape = (m, g.kernel.0, g.kernel.1, c, o);
     if x.elem_count() == 0 || u.elem_count() == 0 {
         return zeros(shape, x);
+    }
+    if by_task(x, u, g) {
+        return conv_task::conv_w(x, u, &task_shape(g, b, c, o));
     }
     dispatch!([x, u], T => {
         let (x, u) = (x.contiguous()?, u.contiguous()?);

@@ -6,8 +6,10 @@
 //! which give the same bits on one machine.
 
 mod adam;
+mod centre;
 mod composed;
 mod conv;
+mod conv_task;
 mod elementwise;
 mod mse;
 mod norm;
@@ -18,8 +20,10 @@ mod sum;
 mod view;
 
 pub use adam::{AdamStep, adam};
+pub(crate) use centre::{Winners, covariance, covariance_put, put_centred, scale_centred, take_centred};
 pub(crate) use composed::nan_on_top;
 pub(crate) use conv::{conv, conv_t, conv_w, fold, unfold};
+pub(crate) use conv_task::{BlockSaved, by_task, conv_block, conv_block_backward, task_shape};
 pub(crate) use elementwise::{add, add_scaled, affine, mask_positive, mul, relu, sub};
 pub(crate) use mse::{mse, mse_gradient};
 pub(crate) use norm::{batch_norm, batch_norm_backward};

@@ -74,12 +74,13 @@ impl Tensor {
         geometry.validate("conv2d")?;
         let (oh, ow) = geometry.output();
         let o = w.dims()[4];
-        if mw == 1 {
+        if mw == 1 && !kernel::by_task(self.value(), w.value(), geometry) {
             // With a shared kernel the tasks are only more images.
             let x = self.reshape((1, m * b, h, width, c))?;
             return conv(&x, w, geometry)?.reshape((m, b, oh, ow, o));
         }
-        conv(&self.broadcast_to((mw, b, h, width, c))?, w, geometry)
+        let tasks = if m == 1 { mw } else { m };
+        conv(&self.broadcast_to((tasks, b, h, width, c))?, &w.broadcast_to((tasks, kh, kw, c, o))?, geometry)
     }
 }
 
@@ -93,7 +94,7 @@ fn mismatch(x: &Tensor, w: &Tensor) -> Error {
 }
 
 /// A bilinear map with its two derivatives, each from the upstream gradient and the other operand.
-fn bilinear(
+pub(super) fn bilinear(
     y: candle_core::Tensor,
     a: &Tensor,
     b: &Tensor,
@@ -111,7 +112,12 @@ fn bilinear(
 
 fn conv(x: &Tensor, w: &Tensor, geometry: ConvGeometry) -> Result<Tensor> {
     let y = kernel::conv(x.value(), w.value(), geometry)?;
-    Ok(bilinear(y, x, w, move |u, w| conv_t(u, w, geometry), move |u, x| conv_w(x, u, geometry)))
+    Ok(convolved(y, x, w, geometry))
+}
+
+/// The convolution of tensors with equally many tasks, whose value is known.
+pub(super) fn convolved(y: candle_core::Tensor, x: &Tensor, w: &Tensor, geometry: ConvGeometry) -> Tensor {
+    bilinear(y, x, w, move |u, w| conv_t(u, w, geometry), move |u, x| conv_w(x, u, geometry))
 }
 
 fn conv_t(g: &Tensor, w: &Tensor, geometry: ConvGeometry) -> Result<Tensor> {

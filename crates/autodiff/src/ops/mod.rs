@@ -1,7 +1,9 @@
 //! The operations, each with its derivative written in operations.
 
 mod binary;
+mod centre;
 mod conv;
+mod conv_block;
 pub(crate) mod fused;
 mod index;
 mod linear;
@@ -15,6 +17,7 @@ mod softmax;
 mod unary;
 
 pub use conv::ConvGeometry;
+pub use conv_block::ConvBlock;
 pub use fused::FusedGrads;
 pub use norm::NormStats;
 pub use product::Transpose;

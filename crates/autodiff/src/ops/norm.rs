@@ -1,6 +1,7 @@
 //! Normalisation. Statistics are each task's own: nothing mixes across the task axis.
 
 use crate::kernel;
+use crate::ops::centre::{scale_centred, squares};
 use crate::{Error, Result, Tensor};
 
 /// Which examples of a task the statistics of a batch normalisation are taken from.
@@ -62,7 +63,7 @@ impl Tensor {
     }
 
     /// `[M, C]` as `[M, 1, …, 1, C]` of the given rank.
-    fn along_last(&self, rank: usize) -> Result<Self> {
+    pub(super) fn along_last(&self, rank: usize) -> Result<Self> {
         let &[m, c] = self.dims() else {
             return Err(Error::shape("norm", format!("gamma and beta are [M, C], but got {:?}", self.shape())));
         };
@@ -79,8 +80,15 @@ fn fused(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Tensor> 
     };
     let (held_x, held_gamma) = (x.value().clone(), gamma.value().clone());
     let backward = move |u: &_, _: &[bool]| kernel::batch_norm_backward(u, &held_x, &held_gamma, &saved);
-    let again = move |inputs: &[Tensor]| composite(&inputs[0], &inputs[1], &inputs[2], eps, inputs[0].dims()[1]);
+    let again = move |inputs: &[Tensor]| closed(&inputs[0], &inputs[1], &inputs[2], eps);
     Ok(Tensor::fused(y, &[x, gamma, beta], backward, again))
+}
+
+/// The same in few operations, each of which has its derivatives among them.
+fn closed(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Tensor> {
+    let examples: usize = x.dims()[1..x.rank() - 1].iter().product();
+    let scale = squares(x)?.affine(1.0 / examples as f64, eps)?.sqrt()?.recip()?.mul(gamma)?;
+    scale_centred(&scale, x)?.add(&beta.along_last(x.rank())?)
 }
 
 /// The same in plain operations, with the statistics of the first `rows` examples.

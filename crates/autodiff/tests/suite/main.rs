@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod candle_faults;
+mod conv_block;
 mod foreign;
 mod kernels;
 mod ops;

@@ -5,7 +5,7 @@
 //! [`layouts`] say what each line is put through.
 
 use candle_core::{DType, Tensor as Value};
-use rekindle_autodiff::{ComposedScope, NormStats, Order, Result, Tensor, Transpose, partial_vjp};
+use rekindle_autodiff::{ComposedScope, ConvBlock, NormStats, Order, Result, Tensor, Transpose, partial_vjp};
 use smallvec::smallvec;
 
 use crate::support::{assert_close, assert_gradients, ids, packed, positive, repeated, spread, strided, windowed};
@@ -238,6 +238,11 @@ fn images() -> Vec<Case> {
         case("conv2d shared images", &[&[1, 1, 3, 3, 1], &[2, 2, 2, 1, 2]], |x| x[0].conv2d(&x[1], 2, 1)),
         case("conv2d no channels", &[&[1, 1, 2, 2, 1], &[1, 1, 2, 1, 1]], |x| x[0].conv2d(&x[1], 1, 0))
             .empty(&[&[1, 1, 2, 2, 0], &[1, 1, 2, 0, 1]]),
+        case("conv_block", &[&[2, 2, 4, 5, 1], &[2, 3, 3, 1, 1], &[2, 1], &[2, 1]], |x| {
+            let block = ConvBlock { stride: 1, padding: 1, eps: 0.1, stats: NormStats::Batch, pool: true };
+            x[0].conv_block(&x[1], &x[2], &x[3], block)
+        })
+        .ties(),
         case("unfold", &[&[1, 2, 3, 3, 1]], |x| x[0].unfold((2, 3), 2, 1)).empty(&[&[1, 0, 3, 3, 1]]),
         case("max_pool2d", &[&[2, 1, 4, 5, 1]], |x| x[0].max_pool2d(2, 2)).ties().empty(&[&[2, 0, 4, 5, 1]]),
         case("max_pool2d overlapping", &[&[1, 2, 4, 3, 1]], |x| x[0].max_pool2d(3, 1)).ties(),

@@ -6,7 +6,7 @@ use super::forward::Saved;
 use super::grad_sums::GradSums;
 use super::spread::{Factors, Spread};
 use super::{BlockShape, Operands, image, images};
-use crate::conv::{Correlation, WeightGrad, as_uninit};
+use crate::conv::{Images, WeightSums, as_uninit, group};
 use crate::error::check_len;
 use crate::{Level, Result};
 
@@ -47,13 +47,12 @@ pub fn backward(
     let [_, height, width, _] = shape.conv.output();
     let (pooled, whole, given) = (image(shape.output()), image(shape.conv.output()), image(shape.conv.input()));
 
-    let mut w = vec![0.0; operands.w.len()];
     let mut x = Vec::with_capacity(if want_x { operands.x.len() } else { 0 });
-    let mut again = saved.result(shape).is_none().then(|| Correlation::conv(level, &shape.conv, operands.w));
-    let mut adjoint = want_x.then(|| Correlation::conv_t(level, &shape.conv, operands.w));
-    let mut weight_grad = WeightGrad::new(level, &shape.conv);
-    let mut scratch = vec![0.0; shape.conv.group() * whole];
-    for group in shape.groups() {
+    let mut again = saved.convolved(shape).is_none().then(|| Images::conv(level, &shape.conv, operands.w));
+    let mut adjoint = want_x.then(|| Images::conv_t(level, &shape.conv, operands.w));
+    let mut weights = WeightSums::new(level, &shape.conv);
+    let mut scratch = vec![0.0; group(level, &shape.conv) * whole];
+    for group in shape.groups(level) {
         let inputs = &operands.x[images(&group, given)];
         let dy = &mut scratch[..group.len() * whole];
         if let Some(again) = &mut again {
@@ -62,28 +61,18 @@ pub fn backward(
         for (n, dy) in group.clone().zip(dy.chunks_exact_mut(whole)) {
             let of = images(&(n..n + 1), pooled);
             let place = shape.pool.then(|| &saved.place[of.clone()]);
-            let y = saved.result(shape).map(|y| &y[images(&(n..n + 1), whole)]);
+            let y = saved.convolved(shape).map(|y| &y[images(&(n..n + 1), whole)]);
             level.run(Spread { factors: &factors, height, width, u: &u[of.clone()], out: &out[of], place, y, dy });
         }
-        weight_grad.add(inputs, dy, &mut w);
+        weights.add(inputs, dy);
         if let Some(adjoint) = &mut adjoint {
             let (start, len) = (x.len(), group.len() * given);
             adjoint.run(dy, &mut x.spare_capacity_mut()[..len]);
-            // SAFETY: the memory is reserved above, and the correlation has written it.
+            // SAFETY: the memory is reserved above, and the adjoint has written it.
             unsafe { x.set_len(start + len) };
         }
     }
-    Ok(BlockGrads { x, w, gamma, beta })
-}
-
-impl Saved {
-    /// The whole result of the convolution, where it was kept.
-    fn result(&self, shape: &BlockShape) -> Option<&[f32]> {
-        if !shape.pool {
-            return Some(&self.raw);
-        }
-        shape.keeps_result().then_some(&self.whole)
-    }
+    Ok(BlockGrads { x, w: weights.finish(), gamma, beta })
 }
 
 fn check(shape: &BlockShape, operands: &Operands<'_>, saved: &Saved, out: &[f32], u: &[f32]) -> Result<()> {

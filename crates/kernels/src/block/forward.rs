@@ -6,7 +6,7 @@ use super::moments::{Moments, Statistics};
 use super::normalise::Normalise;
 use super::pool::Pool;
 use super::{BlockShape, Operands, image, images};
-use crate::conv::Correlation;
+use crate::conv::{Images, group};
 use crate::{Level, Result};
 
 /// What [`backward`](super::backward) needs of the forward pass.
@@ -23,6 +23,24 @@ pub struct Saved {
     pub(super) rstd: Vec<f32>,
 }
 
+impl Saved {
+    /// The result of the convolution, `[images, rows, columns, outputs]` of the shape that this was saved for, where it
+    /// was kept: not where the block pools and the convolution is cheap.
+    #[must_use]
+    pub fn convolved(&self, shape: &BlockShape) -> Option<&[f32]> {
+        if !shape.pool {
+            return Some(&self.raw);
+        }
+        shape.keeps_result().then_some(&self.whole)
+    }
+
+    /// Where in its window each pooled number stood: 0 to 3, in row-major order. Empty if the block does not pool.
+    #[must_use]
+    pub fn places(&self) -> &[u8] {
+        &self.place
+    }
+}
+
 /// Appends the block's result, `[images, rows, columns, outputs]` as [`BlockShape::output`] says.
 ///
 /// # Errors
@@ -37,21 +55,21 @@ pub fn forward(level: Level, shape: &BlockShape, operands: &Operands<'_>, out: &
         return Ok(Saved { raw: Vec::new(), place: Vec::new(), whole: Vec::new(), mean, rstd });
     }
     let keep = !shape.pool || shape.keeps_result();
-    let mut y = Vec::with_capacity(whole_image * if keep { shape.conv.images } else { shape.conv.group() });
+    let mut y = Vec::with_capacity(whole_image * if keep { shape.conv.images } else { group(level, &shape.conv) });
     let (mut raw, mut place) = (Vec::new(), Vec::new());
     if shape.pool {
         raw.reserve_exact(pooled);
         place.reserve_exact(pooled);
     }
     let sign: Vec<f32> = operands.gamma.iter().map(|&gamma| if gamma < 0.0 { -1.0 } else { 1.0 }).collect();
-    let mut correlation = Correlation::conv(level, &shape.conv, operands.w);
-    for group in shape.groups() {
+    let mut convolution = Images::conv(level, &shape.conv, operands.w);
+    for group in shape.groups(level) {
         if !keep {
             y.clear();
         }
         let (start, len) = (y.len(), group.len() * whole_image);
-        correlation.run(&operands.x[images(&group, image(shape.conv.input()))], &mut y.spare_capacity_mut()[..len]);
-        // SAFETY: the memory is reserved above, and the correlation has written it.
+        convolution.run(&operands.x[images(&group, image(shape.conv.input()))], &mut y.spare_capacity_mut()[..len]);
+        // SAFETY: the memory is reserved above, and the convolution has written it.
         unsafe { y.set_len(start + len) };
         for y in y[start..].chunks_exact(whole_image) {
             statistics.add(whole[1] * whole[2], |into| level.run(Moments { y, into }));

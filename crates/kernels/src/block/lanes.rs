@@ -9,7 +9,7 @@ use crate::simd::Simd;
 /// # Safety
 /// `p` must be valid for reads of `n` numbers.
 #[inline(always)]
-pub(super) unsafe fn load<S: Simd>(simd: S, p: *const f32, n: usize) -> S::V {
+pub(crate) unsafe fn load<S: Simd>(simd: S, p: *const f32, n: usize) -> S::V {
     // SAFETY: the caller's.
     unsafe { if n == S::LANES { simd.load(p) } else { simd.load_first(p, n) } }
 }
@@ -19,7 +19,7 @@ pub(super) unsafe fn load<S: Simd>(simd: S, p: *const f32, n: usize) -> S::V {
 /// # Safety
 /// `p` must be valid for writes of `n` numbers.
 #[inline(always)]
-pub(super) unsafe fn store<S: Simd>(simd: S, p: *mut f32, n: usize, v: S::V) {
+pub(crate) unsafe fn store<S: Simd>(simd: S, p: *mut f32, n: usize, v: S::V) {
     // SAFETY: the caller's.
     unsafe { if n == S::LANES { simd.store(p, v) } else { simd.store_first(p, n, v) } }
 }

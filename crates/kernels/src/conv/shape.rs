@@ -1,7 +1,6 @@
 //! The sizes of a convolution.
 
-use super::planes::{BLOCK, Planes};
-use super::scatter::FEW;
+use super::direct::{BLOCK, FEW, Planes};
 use crate::{Error, Result};
 
 /// The sizes of a 3×3 convolution with one pixel of zeros around the image.
@@ -55,7 +54,7 @@ impl ConvShape {
         [3, 3, self.inputs, self.outputs]
     }
 
-    /// How many images a kernel takes at once.
+    /// How many images the direct form takes at once.
     pub(crate) fn group(&self) -> usize {
         (GROUP / (self.height * self.width).max(1)).clamp(1, self.images.max(1))
     }

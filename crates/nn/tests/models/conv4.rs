@@ -1,6 +1,7 @@
 //! The four-block convolutional net.
 
-use rekindle_autodiff::{NormStats, Params, Tensor};
+use candle_core::DType;
+use rekindle_autodiff::{NormStats, Order, Params, Tensor, grad};
 use rekindle_nn::{Conv4, Conv4Body, Conv4Config, Downsampling, Error, Model, Result};
 
 use crate::common::{assert_close, assert_model, assert_parameter_gradients, fresh, per_task, random, rng};
@@ -48,6 +49,36 @@ fn features_agree_with_scalar_loops_in_the_order_of_the_papers() -> Result<()> {
         };
         let expected = Tensor::from_vec(expected, (1, 3, body.features()))?;
         assert_close(&body.forward(&params, &x, NormStats::Batch)?, &expected, 1e-11);
+    }
+    Ok(())
+}
+
+/// In `f32` a block is one operation; in `f64` it is four. Gradients are compared at first order and, through a step of
+/// gradient descent that is recorded, at second.
+#[test]
+fn gradients_in_f32_agree_with_those_in_f64() -> Result<()> {
+    for downsampling in [Downsampling::Stride2, Downsampling::MaxPool] {
+        let net = Conv4::new(config(downsampling, 19, 2, 5), 3)?;
+        let (params, x) = (per_task(&fresh(&net, 20), 2, &mut rng(21)), random(&mut rng(22), &[2, 4, 19, 19, 2]));
+        // Adapted by one recorded step, and the gradient of what comes after it at where it started.
+        let answer = |dtype: DType| -> Result<Vec<Tensor>> {
+            let (leaves, x) = (params.map(|leaf| Ok(leaf.to_dtype(dtype)?.leaf()))?, x.to_dtype(dtype)?);
+            let targets: Vec<&Tensor> = leaves.leaves().iter().collect();
+            let loss = |params: &Params| Ok::<_, Error>(net.forward(params, &x, NormStats::Batch)?.sqr()?.mean_all()?);
+            let first = grad(&loss(&leaves)?, &targets, Order::First)?;
+            let steps = grad(&loss(&leaves)?, &targets, Order::Higher)?;
+            let adapted = leaves.leaves().iter().zip(&steps).map(|(p, g)| p.add_scaled(g, -0.01));
+            let adapted = leaves.with_leaves(adapted.collect::<Result<_, _>>()?)?;
+            let second = grad(&loss(&adapted)?, &targets, Order::First)?;
+            Ok(first.into_iter().chain(second).collect())
+        };
+        for (found, want) in answer(DType::F32)?.iter().zip(&answer(DType::F64)?) {
+            let (found, want) = (found.to_vec_f64()?, want.to_vec_f64()?);
+            let largest = want.iter().fold(1e-6, |a: f64, b| a.max(b.abs()));
+            for (found, want) in found.iter().zip(&want) {
+                assert!((found - want).abs() <= 2e-3 * largest, "{downsampling:?}: {found} for {want} of {largest}");
+            }
+        }
     }
     Ok(())
 }

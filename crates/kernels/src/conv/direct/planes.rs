@@ -14,7 +14,7 @@ pub(crate) const BLOCK: usize = 16;
 
 /// A buffer of padded planes, and where things stand in it.
 #[derive(Debug)]
-pub(super) struct Planes {
+pub(crate) struct Planes {
     height: usize,
     width: usize,
     channels: usize,
@@ -35,7 +35,7 @@ impl Planes {
     }
 
     /// The size of a side with its border; `None` where it overflows.
-    pub(super) fn padded(side: usize) -> Option<usize> {
+    pub(crate) fn padded(side: usize) -> Option<usize> {
         side.checked_add(2)?.checked_next_multiple_of(2)
     }
 

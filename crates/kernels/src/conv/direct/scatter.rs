@@ -5,7 +5,7 @@
 use super::ConvShape;
 
 /// With more input channels than this, the sum over taps in registers is faster.
-pub(super) const FEW: usize = 3;
+pub(crate) const FEW: usize = 3;
 
 /// Adds products `[images, out_height, out_width, 9, inputs]` to `out [images, height, width, inputs]`.
 pub(super) fn scatter(shape: &ConvShape, products: &[f32], out: &mut [f32]) {

@@ -5,12 +5,11 @@
 use std::mem::MaybeUninit;
 
 use super::images::group;
-use super::portable;
 use super::product::{Product, padded_rows, panel};
 use super::scratch::Scratch;
-use super::shape::ConvShape;
 use super::tiles::{Tiles, Values};
 use super::transform::{TapsAdjoint, both};
+use super::{ConvShape, portable};
 use crate::level::{Kernel, Level};
 use crate::simd::Simd;
 
@@ -54,6 +53,16 @@ impl WeightSums {
         } else {
             out.fill(MaybeUninit::new(0.0));
         }
+    }
+
+    /// As [`finish`](Self::finish), a vector.
+    pub(crate) fn into_vec(self) -> Vec<f32> {
+        let len = 9 * self.inputs * self.outputs;
+        let mut out = Vec::with_capacity(len);
+        self.finish(&mut out.spare_capacity_mut()[..len]);
+        // SAFETY: the memory is reserved, and `finish` has written it.
+        unsafe { out.set_len(len) };
+        out
     }
 
     /// Where sums lie: input channels stand where tiles stand elsewhere.

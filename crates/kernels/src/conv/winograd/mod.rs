@@ -16,7 +16,6 @@ mod pays;
 mod portable;
 mod product;
 mod scratch;
-mod shape;
 mod sums;
 mod tiles;
 mod transform;
@@ -26,9 +25,9 @@ use std::mem::MaybeUninit;
 
 pub(crate) use images::Packed;
 pub use pays::pays;
-pub use shape::ConvShape;
 pub(crate) use sums::WeightSums;
 
+use super::ConvShape;
 use crate::error::check_len;
 use crate::{Error, Level, Result};
 
@@ -78,6 +77,7 @@ pub fn conv_w(level: Level, x: &[f32], u: &[f32], shape: &ConvShape, out: &mut V
 }
 
 fn check_stride(name: &'static str, shape: &ConvShape) -> Result<()> {
+    shape.check(name)?;
     if shape.stride == 1 {
         return Ok(());
     }

@@ -4,12 +4,11 @@
 
 use std::mem::MaybeUninit;
 
-use super::portable;
 use super::product::{Product, padded_rows, panel, tile_rows};
 use super::scratch::Scratch;
-use super::shape::ConvShape;
 use super::tiles::{Tiles, Values};
 use super::weights::{Layout, Pack};
+use super::{ConvShape, portable};
 use crate::level::{Kernel, Level};
 use crate::simd::Simd;
 
