@@ -9,5 +9,6 @@ mod ops;
 mod orders;
 mod params;
 mod properties;
+mod recurrent;
 mod scale;
 mod support;
