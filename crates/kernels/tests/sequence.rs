@@ -3,9 +3,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rekindle_kernels::Level;
-use rekindle_kernels::recurrent::{
-    Saved, Sequence, SequenceCell, SequenceGrads, Wanted, sequence, sequence_backward,
-};
+use rekindle_kernels::recurrent::{Saved, Sequence, SequenceCell, SequenceGrads, Wanted, sequence, sequence_backward};
 
 const CELLS: [SequenceCell; 2] = [SequenceCell::Gru, SequenceCell::Lstm];
 
@@ -117,9 +115,8 @@ fn every_level_agrees_with_the_formulas_and_their_differences() {
         let wide = Data(data.0.clone().map(|list| list.into_iter().map(f64::from).collect()));
         let expected = exact(cell, sizes, &wide);
         let u = weights(&mut rng, expected.len());
-        let loss = |data: &Data<f64>| -> f64 {
-            exact(cell, sizes, data).iter().zip(&u).map(|(y, &u)| y * f64::from(u)).sum()
-        };
+        let loss =
+            |data: &Data<f64>| -> f64 { exact(cell, sizes, data).iter().zip(&u).map(|(y, &u)| y * f64::from(u)).sum() };
         let slopes: Vec<Vec<f64>> = (0..7)
             .map(|list| {
                 let slope = |i: usize| {

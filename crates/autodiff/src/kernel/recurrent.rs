@@ -2,9 +2,7 @@
 
 use candle_core::Tensor as Value;
 use rekindle_kernels::Level;
-use rekindle_kernels::recurrent::{
-    Saved, Sequence, SequenceCell, SequenceGrads, Wanted, sequence, sequence_backward,
-};
+use rekindle_kernels::recurrent::{Saved, Sequence, SequenceCell, SequenceGrads, Wanted, sequence, sequence_backward};
 
 use super::view::{Direct, direct, slice, tensor};
 use crate::Result;

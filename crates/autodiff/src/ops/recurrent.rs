@@ -73,7 +73,12 @@ fn sequence(cell: SequenceCell, inputs: Vec<&Tensor>, gates: usize) -> Result<Te
     let states = if cell == SequenceCell::Lstm { 2 } else { 1 };
     let misfit = || {
         let shapes: Vec<_> = inputs.iter().map(|x| x.shape()).collect();
-        Error::shape("recurrent", format!("{shapes:?}; expected x [T, M, B, D], states [M, B, H], weights [M, D, {gates}H], [M, {gates}H], [M, H, {gates}H]"))
+        Error::shape(
+            "recurrent",
+            format!(
+                "{shapes:?}; expected x [T, M, B, D], states [M, B, H], weights [M, D, {gates}H], [M, {gates}H], [M, H, {gates}H]"
+            ),
+        )
     };
     let (&[steps, m, b, d], &[_, _, h]) = (inputs[0].dims(), inputs[1].dims()) else { return Err(misfit()) };
     let tasks = inputs[1..].iter().map(|x| x.dims().first().copied().unwrap_or(1)).fold(m, usize::max);

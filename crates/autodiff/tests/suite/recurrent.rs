@@ -100,7 +100,8 @@ fn second_derivatives_of_the_kernel_are_those_of_the_composite() -> Result<()> {
 fn tasks_and_steps_are_computed_alone() -> Result<()> {
     let sizes @ [t, ..] = [3, 30, 3, 17];
     for tasks in [[2, 2, 2, 2], [2, 2, 1, 1]] {
-        let [(_, _, of_gru), (name, cell, of_lstm)] = <[_; 2]>::try_from(cells(sizes, tasks, &mut rng(5))).expect("two");
+        let [(_, _, of_gru), (name, cell, of_lstm)] =
+            <[_; 2]>::try_from(cells(sizes, tasks, &mut rng(5))).expect("two");
         for (name, cell, inputs) in [("gru", gru as Cell, of_gru), (name, cell, of_lstm)] {
             let inputs: Vec<Tensor> = inputs.iter().map(f32s).collect();
             let seed = f32s(&uniform(cell(&inputs)?.dims(), &mut rng(6)));

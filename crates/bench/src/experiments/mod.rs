@@ -4,6 +4,7 @@ mod family_omniglot;
 mod maml_characters;
 mod maml_sinusoid;
 mod reptile_sinusoid;
+mod speed_gru;
 mod speed_maml_conv4;
 mod speed_maml_sinusoid;
 mod speed_tape;
@@ -27,6 +28,7 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(speed_tape::SpeedTape),
         Box::new(speed_maml_sinusoid::SpeedMamlSinusoid),
         Box::new(speed_maml_conv4::SpeedMamlConv4),
+        Box::new(speed_gru::SpeedGru),
     ]
 }
 

@@ -100,7 +100,13 @@ pub(super) unsafe fn store<S: Simd>(s: S, p: *mut f32, n: usize, v: S::V) {
 /// # Safety
 /// `from` must be valid for reads of the rows, and `to` for writes of the panels.
 #[inline(always)]
-pub(super) unsafe fn into_panels<S: Simd>(s: S, from: *const f32, [rows, n]: [usize; 2], to: *mut f32, to_panel: usize) {
+pub(super) unsafe fn into_panels<S: Simd>(
+    s: S,
+    from: *const f32,
+    [rows, n]: [usize; 2],
+    to: *mut f32,
+    to_panel: usize,
+) {
     let (w, s) = (width::<S>(), Twice(s));
     for row in 0..rows {
         for i in (0..n).step_by(w) {

@@ -153,7 +153,11 @@ impl Sequence<'_> {
         let Self { tasks, steps, rows, inputs, units, .. } = *self;
         let gates = self.cell.gates();
         // A last step of memory cells, and padding, which makes a size at most 64 times as large.
-        for sizes in [[steps, 2 * 64, tasks, rows, 5, units], [tasks, 64, inputs, 64, 4, units], [tasks, 64, units, 64, 4, units]] {
+        for sizes in [
+            [steps, 2 * 64, tasks, rows, 5, units],
+            [tasks, 64, inputs, 64, 4, units],
+            [tasks, 64, units, 64, 4, units],
+        ] {
             if sizes.iter().try_fold(1usize, |n, &d| n.checked_mul(d.max(1))).is_none() {
                 return Err(Error::shape("sequence", format!("the sizes {sizes:?} overflow")));
             }
