@@ -4,7 +4,7 @@
 
 use super::cells::{Gates, MOST_SAVED, SUMS};
 use super::forward::{begins_with_zeros, into_panels, is_finite, load};
-use super::panels::{Matrix, Product, SLACK, block_rows, outer, pack, unpack, width};
+use super::panels::{Matrix, Product, SLACK, Terms, block_rows, outer, pack, unpack, width};
 use super::scratch::Scratch;
 use super::{Sequence, room, written};
 use crate::simd::{Simd, Twice};
@@ -223,7 +223,8 @@ impl Pass<'_> {
                         let b = self.input.add(panel * panel_rows);
                         let out = self.by_x;
                         let depth = G::GATES * self.padded;
-                        Product { depth, a, a_panel: self.kept, b, out, add: false }.run(s, rows);
+                        Product { terms: [Terms { depth, a, a_panel: self.kept, b }, Terms::none()], out, add: false }
+                            .run(s, rows);
                         let to = to.add((t * all + at) * d + panel * w);
                         unpack(s, out, 0, [rows, w.min(d - panel * w)], to, d);
                     }
@@ -303,7 +304,8 @@ impl Pass<'_> {
             // SAFETY: the panels lie within scratch.
             unsafe {
                 let (b, out) = (self.hidden.add(panel * depth * w), self.by_h.add(panel * block * w));
-                Product { depth, a, a_panel: self.kept, b, out, add: true }.run(s, rows);
+                Product { terms: [Terms { depth, a, a_panel: self.kept, b }, Terms::none()], out, add: true }
+                    .run(s, rows);
             }
         }
     }

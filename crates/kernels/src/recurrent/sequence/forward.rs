@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "reads and writes by pointer; `Sequence::check` has proved every slice's length")]
 
 use super::cells::{Gates, SUMS};
-use super::panels::{Matrix, Product, block_rows, pack, width};
+use super::panels::{Matrix, Product, Terms, block_rows, pack, width};
 use super::scratch::Scratch;
 use super::{Sequence, room, written};
 use crate::simd::{Simd, Twice};
@@ -221,24 +221,18 @@ impl Pass<'_> {
         // SAFETY: the panels lie within scratch.
         unsafe {
             for sum in 0..SUMS {
-                let out = self.sums.add(sum * block * w);
-                let mut add = false;
-                let product = Product { depth: 0, a: self.x, a_panel: block * w, b: self.input, out, add };
+                let mut terms = [Terms::none(); 2];
                 if let Some(a) = state
                     && (G::FROM_HIDDEN..G::FROM_HIDDEN + G::GATES).contains(&sum)
                 {
                     let b = self.hidden.add((sum - G::FROM_HIDDEN) * self.padded * h + panel * h * w);
-                    Product { depth: h, a, b, ..product }.run(s, rows);
-                    add = true;
+                    terms[0] = Terms { depth: h, a, a_panel: block * w, b };
                 }
                 if (G::FROM_INPUT..G::FROM_INPUT + G::GATES).contains(&sum) {
                     let b = self.input.add(G::input_gate(sum) * self.padded * d + panel * d * w);
-                    Product { depth: d, b, add, ..product }.run(s, rows);
-                    add = true;
+                    terms[1] = Terms { depth: d, a: self.x, a_panel: block * w, b };
                 }
-                if !add {
-                    out.write_bytes(0, rows * w);
-                }
+                Product { terms, out: self.sums.add(sum * block * w), add: false }.run(s, rows);
             }
         }
     }

@@ -24,10 +24,10 @@ pub(super) const fn block_rows<S: Simd>() -> usize {
 /// Rows behind the last one of a panel that a register tile may read.
 pub(super) const SLACK: usize = 14;
 
-/// `out[row] = Σ_k a[row][k] b[k]` for one panel of columns, added to what is there if `add`.
+/// A sum over an inner axis: `Σ_k a[row][k] b[k]`.
 #[derive(Clone, Copy)]
-pub(super) struct Product {
-    /// Terms of a sum.
+pub(super) struct Terms {
+    /// Terms of the sum.
     pub(super) depth: usize,
     /// The left side in panels along the inner axis.
     pub(super) a: *const f32,
@@ -35,14 +35,27 @@ pub(super) struct Product {
     pub(super) a_panel: usize,
     /// The right side, one panel.
     pub(super) b: *const f32,
+}
+
+/// `out[row] = Σ_k a[row][k] b[k] + Σ_k a'[row][k] b'[k]` for one panel of columns, added to what is there if `add`.
+#[derive(Clone, Copy)]
+pub(super) struct Product {
+    pub(super) terms: [Terms; 2],
     /// One panel.
     pub(super) out: *mut f32,
     pub(super) add: bool,
 }
 
+impl Terms {
+    /// A sum of nothing.
+    pub(super) fn none() -> Self {
+        Self { depth: 0, a: core::ptr::null(), a_panel: 0, b: core::ptr::null() }
+    }
+}
+
 impl Product {
     /// # Safety
-    /// The operands must have as many terms; `a` must be valid for reads, and `out` for reads and writes, of `rows` rows
+    /// The operands must have as many terms; each `a` must be valid for reads, and `out` for reads and writes, of `rows` rows
     /// rounded up to register tiles (at most [`block_rows`] where `rows` is).
     #[inline(always)]
     pub(super) unsafe fn run<S: Simd>(self, s: S, rows: usize) {
@@ -76,18 +89,20 @@ impl Product {
         // SAFETY: the caller's.
         unsafe {
             let mut sums = [[s.splat(0.0); 2]; R];
-            let (mut a, mut b, mut left) = (self.a.add(row * w), self.b, self.depth);
-            while left > 0 {
-                let n = left.min(w);
-                for k in 0..n {
-                    let columns = [s.load(b), s.load(b.add(S::LANES))];
-                    for (r, sums) in sums.iter_mut().enumerate() {
-                        let x = s.splat(*a.add(r * w + k));
-                        *sums = [s.fma(x, columns[0], sums[0]), s.fma(x, columns[1], sums[1])];
+            for Terms { depth, a, a_panel, b } in self.terms {
+                let (mut a, mut b, mut left) = (a.wrapping_add(row * w), b, depth);
+                while left > 0 {
+                    let n = left.min(w);
+                    for k in 0..n {
+                        let columns = [s.load(b), s.load(b.add(S::LANES))];
+                        for (r, sums) in sums.iter_mut().enumerate() {
+                            let x = s.splat(*a.add(r * w + k));
+                            *sums = [s.fma(x, columns[0], sums[0]), s.fma(x, columns[1], sums[1])];
+                        }
+                        b = b.add(w);
                     }
-                    b = b.add(w);
+                    (a, left) = (a.wrapping_add(a_panel), left - n);
                 }
-                (a, left) = (a.wrapping_add(self.a_panel), left - n);
             }
             let out = self.out.add(row * w);
             for (r, sums) in sums.iter().enumerate() {
