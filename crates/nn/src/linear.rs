@@ -65,6 +65,17 @@ impl Linear {
         Ok(x.linear_relu(params.get(&self.weight)?, bias)?)
     }
 
+    /// The weight of a layer.
+    pub(crate) fn weight<'a>(&self, params: &'a Params) -> Result<&'a Tensor> {
+        Ok(params.get(&self.weight)?)
+    }
+
+    /// Weight and bias of a layer that has one.
+    pub(crate) fn weight_and_bias<'a>(&self, params: &'a Params) -> Result<[&'a Tensor; 2]> {
+        let bias = self.bias.as_deref().expect("the layer was made with a bias");
+        Ok([params.get(&self.weight)?, params.get(bias)?])
+    }
+
     /// The weight alone, for layers whose biases start in a way of their own.
     pub(crate) fn draw_weight(&self, builder: &mut Builder<'_>) -> Result<()> {
         builder.draw(&self.weight, &[self.inputs, self.outputs], self.weight_init, self.fans())

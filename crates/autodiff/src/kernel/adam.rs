@@ -1,24 +1,11 @@
 //! One step of Adam in a single pass.
 
 use candle_core::Tensor as Value;
+pub use rekindle_kernels::AdamStep;
+use rekindle_kernels::Level;
 
-use super::view::{Real, dispatch, slice, tensor, vectorise};
+use super::view::{Direct, direct, slice, tensor};
 use crate::{Error, Result};
-
-/// The constants of one step of Adam.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamStep {
-    /// Decay of the first moment, β₁.
-    pub beta1: f64,
-    /// Decay of the second moment, β₂.
-    pub beta2: f64,
-    /// The number ε that is added to the root.
-    pub eps: f64,
-    /// `1 − β₁ᵗ`, the bias of the first moment at step t.
-    pub correction1: f64,
-    /// `1 − β₂ᵗ`, the bias of the second moment at step t.
-    pub correction2: f64,
-}
 
 /// Moments below this are set to zero: denormal numbers cost a hundred times a normal one, and carry nothing.
 const TINY: f64 = 1e-30;
@@ -34,29 +21,38 @@ pub fn adam(g: &Value, m: &Value, v: &Value, step: AdamStep) -> Result<[Value; 3
         let message = format!("gradient {:?}, moments {:?} and {:?}", g.shape(), m.shape(), v.shape());
         return Err(Error::shape("adam", message));
     }
-    dispatch!([g, m, v], T => direct::<T>(g, m, v, step), composed(g, m, v, step))
+    match direct(&[g, m, v]) {
+        Direct::F32 => {
+            let (g, m, v) = (g.contiguous()?, m.contiguous()?, v.contiguous()?);
+            slice!(g_data: f32 = g);
+            slice!(m_data: f32 = m);
+            slice!(v_data: f32 = v);
+            let (mut first, mut second, mut update) = (m_data.to_vec(), v_data.to_vec(), Vec::new());
+            rekindle_kernels::adam(Level::current(), step, g_data, &mut first, &mut second, &mut update)?;
+            Ok([tensor(first, m.shape())?, tensor(second, m.shape())?, tensor(update, m.shape())?])
+        }
+        Direct::F64 => one_pass(g, m, v, step),
+        Direct::No => composed(g, m, v, step),
+    }
 }
 
-fn direct<T: Real>(g: &Value, m: &Value, v: &Value, step: AdamStep) -> Result<[Value; 3]> {
+fn one_pass(g: &Value, m: &Value, v: &Value, step: AdamStep) -> Result<[Value; 3]> {
     let (g, m, v) = (g.contiguous()?, m.contiguous()?, v.contiguous()?);
-    slice!(g_data: T = g);
-    slice!(m_data: T = m);
-    slice!(v_data: T = v);
+    slice!(g_data: f64 = g);
+    slice!(m_data: f64 = m);
+    slice!(v_data: f64 = v);
     let (mut first, mut second) = (m_data.to_vec(), v_data.to_vec());
-    let mut update = vec![T::ZERO; g_data.len()];
-    let (b1, b2) = (T::from_f64(step.beta1), T::from_f64(step.beta2));
-    let (c1, c2) = (T::from_f64(1.0 - step.beta1), T::from_f64(1.0 - step.beta2));
-    let (k1, k2) = (T::from_f64(1.0 / step.correction1), T::from_f64(1.0 / step.correction2));
-    let (eps, tiny) = (T::from_f64(step.eps), T::from_f64(TINY));
-    vectorise(|| {
-        for (((m, v), u), &g) in first.iter_mut().zip(&mut second).zip(&mut update).zip(g_data) {
-            let (new_m, new_v) = (*m * b1 + g * c1, *v * b2 + g * g * c2);
-            // Written so that a NaN stays one: it must stop the training, not vanish.
-            *m = if new_m < tiny && new_m > T::ZERO - tiny { T::ZERO } else { new_m };
-            *v = if new_v < tiny { T::ZERO } else { new_v };
-            *u = *m * k1 / ((*v * k2).root() + eps);
-        }
+    let (c1, c2) = (1.0 - step.beta1, 1.0 - step.beta2);
+    let (k1, k2) = (1.0 / step.correction1, 1.0 / step.correction2);
+    let moments = first.iter_mut().zip(&mut second).zip(g_data);
+    let update = moments.map(|((m, v), &g)| {
+        let (new_m, new_v) = (*m * step.beta1 + g * c1, *v * step.beta2 + g * g * c2);
+        // Written so that a NaN stays one: it must stop the training, not vanish.
+        *m = if new_m < TINY && new_m > -TINY { 0.0 } else { new_m };
+        *v = if new_v < TINY { 0.0 } else { new_v };
+        *m * k1 / ((*v * k2).sqrt() + step.eps)
     });
+    let update: Vec<f64> = update.collect();
     Ok([tensor(first, m.shape())?, tensor(second, m.shape())?, tensor(update, m.shape())?])
 }
 

@@ -10,8 +10,6 @@ use crate::{Error, Result};
 pub(crate) trait Real: WithDType + rekindle_kernels::Float + Copy + Send + Sync {
     const ZERO: Self;
     const ONE: Self;
-    /// Square root.
-    fn root(self) -> Self;
     /// Whether it is not a number.
     fn is_nan(self) -> bool;
 }
@@ -19,10 +17,6 @@ pub(crate) trait Real: WithDType + rekindle_kernels::Float + Copy + Send + Sync 
 impl Real for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
-    #[inline(always)]
-    fn root(self) -> Self {
-        self.sqrt()
-    }
     #[inline(always)]
     fn is_nan(self) -> bool {
         Self::is_nan(self)
@@ -32,10 +26,6 @@ impl Real for f32 {
 impl Real for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
-    #[inline(always)]
-    fn root(self) -> Self {
-        self.sqrt()
-    }
     #[inline(always)]
     fn is_nan(self) -> bool {
         Self::is_nan(self)

@@ -10,7 +10,7 @@ impl Tensor {
     /// If the tensor has no axis.
     pub fn softmax(&self) -> Result<Self> {
         let axis = self.last_axis("softmax")?;
-        let y = kernel::log_softmax(self.value())?.exp()?;
+        let y = kernel::exp(&kernel::log_softmax(self.value())?)?;
         let saved = y.clone();
         Ok(Self::unary(y, self, move |up| {
             // p ∘ (u − ⟨u, p⟩)

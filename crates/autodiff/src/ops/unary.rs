@@ -33,7 +33,7 @@ impl Tensor {
 
     /// `eˣ`.
     pub fn exp(&self) -> Result<Self> {
-        let y = self.value().exp()?;
+        let y = kernel::exp(self.value())?;
         let saved = y.clone();
         Ok(Self::unary(y, self, move |up| up.grad().mul(&up.output(&saved))))
     }
@@ -98,7 +98,7 @@ impl Tensor {
 
     /// Hyperbolic tangent.
     pub fn tanh(&self) -> Result<Self> {
-        let y = self.value().tanh()?;
+        let y = kernel::tanh(self.value())?;
         let saved = y.clone();
         // tanh' = 1 − tanh²
         Ok(Self::unary(y, self, move |up| up.grad().mul(&up.output(&saved).sqr()?.affine(-1.0, 1.0)?)))
@@ -106,8 +106,7 @@ impl Tensor {
 
     /// Logistic function `1 / (1 + e⁻ˣ)`.
     pub fn sigmoid(&self) -> Result<Self> {
-        // ½(1 + tanh(x/2)) neither overflows nor loses the small values' sign.
-        let y = self.value().affine(0.5, 0.0)?.tanh()?.affine(0.5, 0.5)?;
+        let y = kernel::sigmoid(self.value())?;
         let saved = y.clone();
         Ok(Self::unary(y, self, move |up| {
             let y = up.output(&saved);

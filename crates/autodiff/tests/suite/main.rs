@@ -10,5 +10,6 @@ mod ops;
 mod orders;
 mod params;
 mod properties;
+mod recurrent;
 mod scale;
 mod support;

@@ -174,7 +174,7 @@ impl<const SAVE: bool> Cell for ForwardCell<SAVE> {
             for (gate, sum) in sums.iter_mut().enumerate() {
                 *sum = s.add(at.load(a.add(gate * units)), at.load(k.add(gate * units)));
             }
-            let [i, f, g, o] = gates(s, sums);
+            let [i, f, g, o] = lstm_gates(s, sums);
             let next = s.fma(f, at.load(c.add(row * units)), s.mul(i, g));
             let t = tanh_ratio(s, next);
             at.store(self.next_c.add(row * units), next);
@@ -190,7 +190,7 @@ impl<const SAVE: bool> Cell for ForwardCell<SAVE> {
 
 /// The gates from the sums of their products.
 #[inline(always)]
-fn gates<S: Simd>(s: S, [i, f, g, o]: [S::V; 4]) -> [S::V; 4] {
+pub(super) fn lstm_gates<S: Simd>(s: S, [i, f, g, o]: [S::V; 4]) -> [S::V; 4] {
     let half = s.splat(0.5);
     let (i, f, g, o) = (gate_ratio(s, i), gate_ratio(s, f), tanh_ratio(s, g), gate_ratio(s, o));
     let (first, second) = (s.mul(i.under, f.under), s.mul(g.under, o.under));

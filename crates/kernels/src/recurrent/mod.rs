@@ -11,9 +11,13 @@
 
 mod gru;
 mod lstm;
+mod sequence;
 
 pub use gru::{GruGrad, gru, gru_backward};
 pub use lstm::{LstmGrad, LstmState, LstmStep, lstm, lstm_backward};
+pub use sequence::{Cell as SequenceCell, Saved, Sequence, SequenceGrads, Wanted, sequence, sequence_backward};
+
+use lstm::lstm_gates;
 
 use crate::simd::{Simd, Twice};
 

@@ -9,15 +9,16 @@
 //! Cho et al. 2014, in PyTorch's form: there the reset gate multiplies `h U_n + c_n`, in the paper it multiplies `h`
 //! before the product; and `z` keeps the old state as in the paper's eq. 7.
 
-use rekindle_autodiff::{Params, Tensor};
+use rekindle_autodiff::{GruWeights, Params, Tensor};
 
-use super::{split_time, tasks_first};
+use super::check_sequence;
 use crate::builder::join;
 use crate::{Builder, Init, Layer, Linear, Result};
 
 /// A GRU cell of D inputs and H units.
 ///
-/// The gates r, z, n lie side by side, so that a step is two products: `input.weight [M, D, 3H]`, `input.bias [M, 3H]`,
+/// The gates r, z, n lie side by side, so that a step is two products (see
+/// [`Tensor::gru`]): `input.weight [M, D, 3H]`, `input.bias [M, 3H]`,
 /// `hidden.weight [M, H, 3H]`, `hidden.bias [M, 3H]`. All start in `U(−1/√H, 1/√H)`, PyTorch's default.
 #[derive(Clone, Debug)]
 pub struct Gru {
@@ -51,37 +52,22 @@ impl Gru {
     /// # Errors
     /// If the shapes do not fit, or if a parameter is missing.
     pub fn step(&self, params: &Params, x: &Tensor, h: &Tensor) -> Result<Tensor> {
-        self.update(params, &self.input.forward(params, x)?, h)
+        Ok(x.unsqueeze(0)?.gru(h, self.weights(params)?)?.squeeze(0)?)
     }
 
     /// All states `[T, M, B, H]` of a sequence `xs [T, M, B, D]` begun at `h0 [M, B, H]`. The last one is row T − 1.
     ///
-    /// The inputs' products for all steps are one product.
-    ///
     /// # Errors
     /// If the shapes do not fit, if there is no step, or if a parameter is missing.
     pub fn sequence(&self, params: &Params, xs: &Tensor, h0: &Tensor) -> Result<Tensor> {
-        let inputs = self.input.forward(params, &tasks_first(xs, self.input.inputs())?)?; // [M, T, B, 3H]
-        let mut h = h0.clone();
-        let mut states = Vec::with_capacity(xs.dim(0)?);
-        for gates in split_time(&inputs)? {
-            h = self.update(params, &gates, &h)?;
-            states.push(h.clone());
-        }
-        Ok(Tensor::stack(&states.iter().collect::<Vec<_>>(), 0)?)
+        check_sequence(xs, self.input.inputs())?;
+        Ok(xs.gru(h0, self.weights(params)?)?)
     }
 
-    /// The step after the inputs' product `[M, B, 3H]`.
-    fn update(&self, params: &Params, from_input: &Tensor, h: &Tensor) -> Result<Tensor> {
-        let from_hidden = self.hidden.forward(params, h)?; // [M, B, 3H]
-        let both = 2 * self.units;
-        let narrow = |t: &Tensor, start, len| t.narrow(2, start, len);
-        let rz = narrow(from_input, 0, both)?.add(&narrow(&from_hidden, 0, both)?)?.sigmoid()?;
-        let (r, z) = (narrow(&rz, 0, self.units)?, narrow(&rz, self.units, self.units)?);
-        let gated = r.mul(&narrow(&from_hidden, both, self.units)?)?;
-        let n = narrow(from_input, both, self.units)?.add(&gated)?.tanh()?;
-        // (1 − z) n + z h, as n + z (h − n): one product less.
-        Ok(n.add(&z.mul(&h.sub(&n)?)?)?)
+    fn weights<'a>(&self, params: &'a Params) -> Result<GruWeights<'a>> {
+        let [input, bias] = self.input.weight_and_bias(params)?;
+        let [hidden, hidden_bias] = self.hidden.weight_and_bias(params)?;
+        Ok(GruWeights { input, bias, hidden, hidden_bias })
     }
 }
 

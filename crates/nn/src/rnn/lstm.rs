@@ -11,9 +11,9 @@
 //! Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000. Gates in PyTorch's order;
 //! PyTorch has two biases a gate, which only ever occur as their sum: here there is that sum.
 
-use rekindle_autodiff::{Params, Tensor};
+use rekindle_autodiff::{LstmWeights, Params, Tensor};
 
-use super::{split_time, tasks_first};
+use super::check_sequence;
 use crate::builder::join;
 use crate::{Builder, Error, Fans, Init, Layer, Linear, Result};
 
@@ -79,37 +79,24 @@ impl Lstm {
     /// # Errors
     /// If the shapes do not fit, or if a parameter is missing.
     pub fn step(&self, params: &Params, x: &Tensor, state: &LstmState) -> Result<LstmState> {
-        self.update(params, &self.input.forward(params, x)?, state)
+        let (h, c) = x.unsqueeze(0)?.lstm(&state.h, &state.c, self.weights(params)?)?;
+        Ok(LstmState { h: h.squeeze(0)?, c })
     }
 
     /// All outputs `[T, M, B, H]` of a sequence `xs [T, M, B, D]`, and the state after it.
     ///
-    /// The inputs' products for all steps are one product.
-    ///
     /// # Errors
     /// If the shapes do not fit, if there is no step, or if a parameter is missing.
     pub fn sequence(&self, params: &Params, xs: &Tensor, state: &LstmState) -> Result<(Tensor, LstmState)> {
-        let inputs = self.input.forward(params, &tasks_first(xs, self.input.inputs())?)?; // [M, T, B, 4H]
-        let mut state = state.clone();
-        let mut outputs = Vec::with_capacity(xs.dim(0)?);
-        for gates in split_time(&inputs)? {
-            state = self.update(params, &gates, &state)?;
-            outputs.push(state.h.clone());
-        }
-        Ok((Tensor::stack(&outputs.iter().collect::<Vec<_>>(), 0)?, state))
+        check_sequence(xs, self.input.inputs())?;
+        let (outputs, c) = xs.lstm(&state.h, &state.c, self.weights(params)?)?;
+        let h = outputs.narrow(0, xs.dim(0)? - 1, 1)?.squeeze(0)?;
+        Ok((outputs, LstmState { h, c }))
     }
 
-    /// The step after the inputs' product `[M, B, 4H]`.
-    fn update(&self, params: &Params, from_input: &Tensor, state: &LstmState) -> Result<LstmState> {
-        let gates = from_input.add(&self.hidden.forward(params, &state.h)?)?; // [M, B, 4H]
-        let units = self.config.units;
-        // i and f lie side by side, so one pass serves both.
-        let first = gates.narrow(2, 0, 2 * units)?.sigmoid()?;
-        let (i, f) = (first.narrow(2, 0, units)?, first.narrow(2, units, units)?);
-        let g = gates.narrow(2, 2 * units, units)?.tanh()?;
-        let o = gates.narrow(2, 3 * units, units)?.sigmoid()?;
-        let c = f.mul(&state.c)?.add(&i.mul(&g)?)?;
-        Ok(LstmState { h: o.mul(&c.tanh()?)?, c })
+    fn weights<'a>(&self, params: &'a Params) -> Result<LstmWeights<'a>> {
+        let [input, bias] = self.input.weight_and_bias(params)?;
+        Ok(LstmWeights { input, bias, hidden: self.hidden.weight(params)? })
     }
 }
 
