@@ -43,7 +43,7 @@ pub(crate) fn covariance(a: &Value, b: &Value) -> Result<Value> {
     tensor(out, (m, c))
 }
 
-/// Where the windows of a 2×2 max pooling had their largest elements, for images `[M, B, H, W, C]` of which there are some.
+/// Where the windows of a 2×2 max pooling had their largest elements, for images `[M, B, H, W, C]` that are not empty.
 #[derive(Clone, Debug)]
 pub(crate) struct Winners {
     /// 0 to 3 in row-major order, `[M, B, H', W', C]`.

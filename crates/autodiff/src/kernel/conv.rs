@@ -1,5 +1,5 @@
-//! Convolution, where it is not one of those in `conv_task`, as products over windows. The windows of a few images at a time are laid out in a scratch buffer that
-//! stays in the second-level cache; they are never stored whole.
+//! Convolution as products over windows, for the sizes and types that `conv_task` has no kernel for. The windows of a few
+//! images at a time are laid out in a scratch buffer that stays in the second-level cache; they are never stored whole.
 
 use candle_core::Tensor as Value;
 use rekindle_kernels::{Matrix, gemm, gemm_extend};
