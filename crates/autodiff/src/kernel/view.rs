@@ -9,14 +9,12 @@ use crate::{Error, Result};
 /// The element types that kernels are written for.
 pub(crate) trait Real: WithDType + rekindle_kernels::Float + Copy + Send + Sync {
     const ZERO: Self;
-    const ONE: Self;
     /// Whether it is not a number.
     fn is_nan(self) -> bool;
 }
 
 impl Real for f32 {
     const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
     #[inline(always)]
     fn is_nan(self) -> bool {
         Self::is_nan(self)
@@ -25,7 +23,6 @@ impl Real for f32 {
 
 impl Real for f64 {
     const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
     #[inline(always)]
     fn is_nan(self) -> bool {
         Self::is_nan(self)

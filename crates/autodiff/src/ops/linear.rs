@@ -66,7 +66,7 @@ fn affine(x: &Tensor, w: &Tensor, b: Option<&Tensor>, after: After) -> Result<Te
         Some(b) => Base::Bias(b.broadcast_to((tasks, o))?),
         None => Base::Nothing,
     };
-    product_with((&x, No), (&w, No), Epilogue { base, after, ..Epilogue::default() })?.reshape(out)
+    product_with((&x, No), (&w, No), &Epilogue { base, after, ..Epilogue::default() })?.reshape(out)
 }
 
 fn mismatch(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Error {

@@ -44,7 +44,7 @@ impl Tensor {
     /// If the shapes do not fit.
     pub fn product(&self, ta: Transpose, rhs: &Self, tb: Transpose) -> Result<Self> {
         let (a, b) = broadcast_lead(self, rhs, (ta, tb))?;
-        product_with((&a, ta), (&b, tb), Epilogue::default())
+        product_with((&a, ta), (&b, tb), &Epilogue::default())
     }
 }
 
@@ -109,10 +109,10 @@ impl Epilogue {
 pub(crate) fn product_with(
     (a, ta): (&Tensor, Transpose),
     (b, tb): (&Tensor, Transpose),
-    epilogue: Epilogue,
+    epilogue: &Epilogue,
 ) -> Result<Tensor> {
     use Transpose::{No, Yes};
-    let y = kernel::product(a.value(), ta == Yes, b.value(), tb == Yes, &epilogue)?;
+    let y = kernel::product(a.value(), ta == Yes, b.value(), tb == Yes, epilogue)?;
     // Each operand is needed only for the gradient of the other one.
     let held = (b.is_tracked().then(|| a.clone()), a.is_tracked().then(|| b.clone()));
     let (alpha, has_bias, saved) = (epilogue.alpha, matches!(epilogue.base, Base::Bias(_)), y.clone());
@@ -129,7 +129,7 @@ pub(crate) fn product_with(
         };
         let lhs = match &held.1 {
             Some(b) if up.wants(0) => {
-                let epilogue = Epilogue::accept(up.accept(0), alpha);
+                let epilogue = &Epilogue::accept(up.accept(0), alpha);
                 // ∂(A B)/∂A: U Bᵀ, and its transpose where A was read transposed.
                 Some(match ta {
                     No => product_with((&u, No), (b, tb.other()), epilogue)?,
@@ -140,7 +140,7 @@ pub(crate) fn product_with(
         };
         let rhs = match &held.0 {
             Some(a) if up.wants(1) => {
-                let epilogue = Epilogue::accept(up.accept(1), alpha);
+                let epilogue = &Epilogue::accept(up.accept(1), alpha);
                 // ∂(A B)/∂B: Aᵀ U, and its transpose where B was read transposed.
                 Some(match tb {
                     No => product_with((a, ta.other()), (&u, No), epilogue)?,

@@ -65,13 +65,16 @@ impl Experiment for SpeedKernels {
     }
 }
 
+/// One call at a level, on the data.
+type Call = Box<dyn Fn(Level, &[f32]) -> Result<()>>;
+
 /// A call of one kernel.
 struct Work {
     name: &'static str,
     operations: f64,
     /// Bytes read and written, each once.
     bytes: f64,
-    run: Box<dyn Fn(Level, &[f32]) -> Result<()>>,
+    run: Call,
 }
 
 fn workloads() -> Vec<Work> {
@@ -87,9 +90,9 @@ fn workloads() -> Vec<Work> {
         all.extend(convolutions(shape));
     }
     all.extend([
-        elementwise("exp", 1.0, |level, x, out| math::exp(level, x, out)),
-        elementwise("tanh", 1.0, |level, x, out| math::tanh(level, x, out)),
-        elementwise("sigmoid", 1.0, |level, x, out| math::sigmoid(level, x, out)),
+        elementwise("exp", 1.0, math::exp),
+        elementwise("tanh", 1.0, math::tanh),
+        elementwise("sigmoid", 1.0, math::sigmoid),
         elementwise("sum-over-rows", 1.0, |level, x, out| {
             sum(level, x, [1, x.len() / 64, 64], out).expect("the sizes fit");
         }),
@@ -130,7 +133,7 @@ fn dense(name: &'static str, [tasks, rows, inner, cols]: [usize; 4], sum: bool) 
 fn convolutions(shape: ConvShape) -> Vec<Work> {
     let pixels = shape.images * shape.height * shape.width;
     let (input, output, weight) = (pixels * shape.inputs, pixels * shape.outputs, 9 * shape.inputs * shape.outputs);
-    let form = |form: &'static str, run: Box<dyn Fn(Level, &[f32]) -> Result<()>>| Work {
+    let form = |form: &'static str, run: Call| Work {
         name: Box::leak(format!("{form}/{}x{}x{}", shape.images, shape.height, shape.width).into_boxed_str()),
         operations: 2.0 * (pixels * weight) as f64,
         bytes: 4.0 * (input + output + weight) as f64,
