@@ -60,17 +60,12 @@ impl Recurrent {
 
 /// Weights that all tasks share make the tasks rows of one.
 fn with_sequence(cell: SequenceCell, inputs: &[Value], f: impl FnOnce(&Sequence<'_>) -> Result<()>) -> Result<()> {
-    let ([x, h, c, weights @ ..], empty) = match cell {
-        SequenceCell::Gru => {
-            let [x, h, w, b, u, k] = inputs else { unreachable!("a GRU has six inputs") };
-            ([x, h, h, w, b, u, k], 2)
-        }
-        SequenceCell::Lstm => {
-            let [x, h, c, w, b, u] = inputs else { unreachable!("an LSTM has six inputs") };
-            ([x, h, c, w, b, u, b], 6)
-        }
+    let lstm = cell == SequenceCell::Lstm;
+    let ([x, h, ..], [w, b, u, ..]) = (inputs, &inputs[if lstm { 3 } else { 2 }..]) else {
+        unreachable!("a cell has six inputs")
     };
-    let [w, b, u, k] = weights;
+    // Each cell lacks one of these.
+    let (c, k) = if lstm { (&inputs[2], b) } else { (h, &inputs[5]) };
     slice!(xs: f32 = x);
     slice!(hs: f32 = h);
     slice!(cs: f32 = c);
@@ -91,10 +86,10 @@ fn with_sequence(cell: SequenceCell, inputs: &[Value], f: impl FnOnce(&Sequence<
         units,
         x: xs,
         h: hs,
-        c: if empty == 2 { &[] } else { cs },
+        c: if lstm { cs } else { &[] },
         input,
         bias,
         hidden,
-        hidden_bias: if empty == 6 { &[] } else { hidden_bias },
+        hidden_bias: if lstm { &[] } else { hidden_bias },
     })
 }

@@ -1,9 +1,10 @@
 //! Recurrent cells over whole sequences.
 
+use rekindle_kernels::recurrent::SequenceCell;
+
 use crate::kernel;
 use crate::tape::is_recording;
 use crate::{Error, Result, Tensor};
-use rekindle_kernels::recurrent::SequenceCell;
 
 /// Weights of a GRU of D inputs and H units, the gates r, z, n side by side. M may be 1.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +46,7 @@ impl Tensor {
     /// If the shapes do not fit.
     pub fn gru(&self, h: &Self, weights: GruWeights<'_>) -> Result<Self> {
         let GruWeights { input, bias, hidden, hidden_bias } = weights;
-        sequence(SequenceCell::Gru, vec![self, h, input, bias, hidden, hidden_bias], 3)
+        sequence(SequenceCell::Gru, &[self, h, input, bias, hidden, hidden_bias], 3)
     }
 
     /// All outputs `[T, M, B, H]` of an LSTM over a sequence `self [T, M, B, D]` begun at the state `h` and the memory
@@ -62,14 +63,14 @@ impl Tensor {
     /// If the shapes do not fit.
     pub fn lstm(&self, h: &Self, c: &Self, weights: LstmWeights<'_>) -> Result<(Self, Self)> {
         let LstmWeights { input, bias, hidden } = weights;
-        let both = sequence(SequenceCell::Lstm, vec![self, h, c, input, bias, hidden], 4)?;
+        let both = sequence(SequenceCell::Lstm, &[self, h, c, input, bias, hidden], 4)?;
         let steps = self.dim(0)?;
         Ok((both.narrow(0, 0, steps)?, both.narrow(0, steps, 1)?.squeeze(0)?))
     }
 }
 
 /// `inputs` are the sequence, one state or two, and the weights.
-fn sequence(cell: SequenceCell, inputs: Vec<&Tensor>, gates: usize) -> Result<Tensor> {
+fn sequence(cell: SequenceCell, inputs: &[&Tensor], gates: usize) -> Result<Tensor> {
     let states = if cell == SequenceCell::Lstm { 2 } else { 1 };
     let misfit = || {
         let shapes: Vec<_> = inputs.iter().map(|x| x.shape()).collect();

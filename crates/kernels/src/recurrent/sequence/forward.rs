@@ -37,13 +37,21 @@ pub(super) fn run<S: Simd, G: Gates>(
     // SAFETY: `check` has proved the slices' lengths; the parts of scratch have the sizes that `Pass` works with; every
     // element of `out` and `saved` is written before it is counted.
     unsafe {
-        let save = match &saved {
-            Some(_) => true,
-            None => false,
-        };
         let mut saved = saved;
         let save_to = saved.as_mut().map_or(core::ptr::null_mut(), |saved| room(saved, saved_size));
-        let pass = Pass { seq, padded, per_gate, hidden, input, bias, x, c, sums, save };
+        let pass = Pass {
+            seq,
+            padded,
+            per_gate,
+            hidden,
+            input,
+            bias,
+            x,
+            c,
+            sums,
+            states: [first, second],
+            save: saved.is_some(),
+        };
         for task in 0..seq.tasks {
             pass.pack(s, cell, task);
             let finite = is_finite(&seq.hidden[task * G::GATES * h * h..][..G::GATES * h * h]);
@@ -51,7 +59,7 @@ pub(super) fn run<S: Simd, G: Gates>(
                 let rows = block.min(seq.rows - row);
                 let at = task * seq.rows + row;
                 let save_to = save_to.wrapping_add(at * seq.steps * G::SAVED * padded);
-                pass.block(s, cell, [at, rows], finite, [first, second], to, save_to);
+                pass.block(s, cell, [at, rows], finite, [to, save_to]);
             }
         }
         written(out, size);
@@ -128,6 +136,8 @@ struct Pass<'a> {
     x: *mut f32,
     c: *mut f32,
     sums: *mut f32,
+    /// The states before and after a step.
+    states: [*mut f32; 2],
     save: bool,
 }
 
@@ -173,11 +183,9 @@ impl Pass<'_> {
         cell: G,
         [at, rows]: [usize; 2],
         finite: bool,
-        [mut old, mut new]: [*mut f32; 2],
-        out: *mut f32,
-        saved: *mut f32,
+        [out, saved]: [*mut f32; 2],
     ) {
-        let seq = self.seq;
+        let (seq, [mut old, mut new]) = (self.seq, self.states);
         let (w, block, d, h) = (width::<S>(), block_rows::<S>(), seq.inputs, seq.units);
         let all = seq.tasks * seq.rows;
         // SAFETY: the block's rows lie within the slices, its panels within scratch.

@@ -37,13 +37,13 @@ impl Sequence<'_> {
     }
 
     /// `x W + b` of one gate.
-    fn from_input(&self, p: Place, gate: usize) -> f32 {
+    fn input_sum(&self, p: Place, gate: usize) -> f32 {
         let sum = (0..self.inputs).map(|k| self.x[self.x(p, k)] * self.input[self.weight(p, self.inputs, k, gate)]);
         sum.sum::<f32>() + self.bias[self.weight(p, 1, 0, gate)]
     }
 
     /// `h U (+ c)` of one gate.
-    fn from_hidden(&self, p: Place, gate: usize, h: &[f32]) -> f32 {
+    fn hidden_sum(&self, p: Place, gate: usize, h: &[f32]) -> f32 {
         let sum = (0..self.units).map(|k| h[p.row * self.units + k] * self.hidden[self.weight(p, self.units, k, gate)]);
         let bias = self.hidden_bias.get(self.weight(p, 1, 0, gate));
         sum.sum::<f32>() + bias.copied().unwrap_or(0.0)
@@ -55,7 +55,7 @@ pub(super) fn forward(seq: &Sequence<'_>, out: &mut Vec<f32>, mut saved: Option<
     for t in 0..seq.steps {
         let mut next = Vec::with_capacity(h.len());
         for p in seq.places(t) {
-            let (a, k) = (|gate| seq.from_input(p, gate), |gate| seq.from_hidden(p, gate, &h));
+            let (a, k) = (|gate| seq.input_sum(p, gate), |gate| seq.hidden_sum(p, gate, &h));
             let at = p.row * seq.units + p.i;
             match seq.cell {
                 Cell::Gru => {
