@@ -87,12 +87,7 @@ pub fn grad_step(y: &Tensor, xs: &[&Tensor], s: f64) -> Result<Vec<Tensor>> {
 }
 
 /// Gradients at `xs`, or with a `step` the `xs` after it.
-fn pull(
-    seeds: &[(&Tensor, &Tensor)],
-    xs: &[&Tensor],
-    step: Option<f64>,
-    order: Order,
-) -> Result<Vec<Option<Tensor>>> {
+fn pull(seeds: &[(&Tensor, &Tensor)], xs: &[&Tensor], step: Option<f64>, order: Order) -> Result<Vec<Option<Tensor>>> {
     let targets = target_ids(xs)?;
     let Some(&floor) = targets.iter().min() else { return Ok(Vec::new()) };
     let _scope = (order == Order::First).then(NoRecord::new);

@@ -43,11 +43,7 @@ pub(crate) enum Takes {
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Node {
-    pub(crate) fn new(
-        parents: SmallVec<[Option<Arc<Self>>; 2]>,
-        vjp: Option<Box<VjpFn>>,
-        takes: Takes,
-    ) -> Arc<Self> {
+    pub(crate) fn new(parents: SmallVec<[Option<Arc<Self>>; 2]>, vjp: Option<Box<VjpFn>>, takes: Takes) -> Arc<Self> {
         Arc::new(Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), parents, vjp, takes })
     }
 }

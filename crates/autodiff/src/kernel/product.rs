@@ -52,7 +52,8 @@ fn one_pass(
     shape: Vec<usize>,
 ) -> Result<Value> {
     let (a, b) = (even_lead(a)?, even_lead(b)?);
-    let base = base.map(|base| if base.stride().last() == Some(&1) { Ok(base) } else { base.contiguous() }).transpose()?;
+    let base =
+        base.map(|base| if base.stride().last() == Some(&1) { Ok(base) } else { base.contiguous() }).transpose()?;
     let mask = match &epilogue.after {
         After::Mask(mask) => Some(mask.contiguous()?),
         _ => None,

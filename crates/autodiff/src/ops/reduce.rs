@@ -116,7 +116,8 @@ impl Tensor {
         if to == from {
             return Ok(self.clone());
         }
-        let over_tasks = to.rank() == from.rank() && from.dims().first() == Some(&1) && to.dims()[1..] == from.dims()[1..];
+        let over_tasks =
+            to.rank() == from.rank() && from.dims().first() == Some(&1) && to.dims()[1..] == from.dims()[1..];
         let takes = if over_tasks { Takes::TaskSum } else { Takes::Plain };
         let y = self.value().broadcast_as(to)?;
         Ok(Self::custom_taking(takes, y, &[self], move |up| Ok(smallvec![Some(up.grad().sum_to(&from)?)])))

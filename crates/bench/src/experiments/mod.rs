@@ -8,6 +8,7 @@ mod speed_gru;
 mod speed_kernels;
 mod speed_maml_conv4;
 mod speed_maml_sinusoid;
+mod speed_peers;
 mod speed_proto_conv4;
 mod speed_tape;
 
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(speed_maml_conv4::SpeedMamlConv4),
         Box::new(speed_proto_conv4::SpeedProtoConv4),
         Box::new(speed_gru::SpeedGru),
+        Box::new(speed_peers::SpeedPeers),
     ]
 }
 

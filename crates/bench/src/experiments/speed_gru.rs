@@ -54,7 +54,7 @@ impl Experiment for SpeedGru {
 
     fn run(&self, ctx: &mut Context) -> Result<()> {
         let mut table = Table::new("Steps a second", ["bandit", "work", "threads", "wall", "processor"]);
-        for (prefix, bandit) in [("", Bandit { arms: 5, pulls: 10 }), ("arms-10/", Bandit { arms: 10, pulls: 100 })] {
+        for (prefix, bandit) in [("", MAIN), ("arms-10/", Bandit { arms: 10, pulls: 100 })] {
             let name = format!("{} arms, {} pulls", bandit.arms, bandit.pulls);
             let mut walls = Vec::new();
             let mut counts = vec![1, ctx.threads()];
@@ -85,6 +85,21 @@ impl Experiment for SpeedGru {
         }
         ctx.table(table)
     }
+}
+
+/// The bandit of the main figures.
+const MAIN: Bandit = Bandit { arms: 5, pulls: 10 };
+
+/// Steps of rollout a processor second, on one thread.
+pub(super) fn rollout_rate(ctx: &mut Context) -> Result<Option<f64>> {
+    let timing = rollout(ctx, &Player::new(MAIN, 1)?)?;
+    Ok(timing.per_cpu_second().map(|rate| rate * (TRIALS * MAIN.pulls) as f64))
+}
+
+/// Steps that a gradient goes through a processor second, on one thread.
+pub(super) fn gradient_rate(ctx: &mut Context) -> Result<Option<f64>> {
+    let timing = gradient(ctx, Player::new(MAIN, 1)?)?;
+    Ok(timing.per_cpu_second().map(|rate| rate * STEPS as f64))
 }
 
 fn rollout(ctx: &Context, player: &Player) -> Result<Timing> {

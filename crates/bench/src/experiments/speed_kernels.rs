@@ -1,7 +1,9 @@
 //! The kernels against what the processor can do.
 
 use anyhow::{Context as _, Result};
-use rekindle_kernels::{After, ConvShape, Level, Operand, Product, conv, conv_t, conv_w, math, multiply_adds, product, sum};
+use rekindle_kernels::{
+    After, ConvShape, Level, Operand, Product, conv, conv_t, conv_w, math, multiply_adds, product, sum,
+};
 
 use crate::{Context, Experiment, Measure, Plot, Table};
 
@@ -141,7 +143,10 @@ fn convolutions(shape: ConvShape) -> Vec<Work> {
     };
     vec![
         form("conv", Box::new(move |level, d| appended(|out| conv(level, &d[..input], &d[..weight], &shape, out)))),
-        form("conv-t", Box::new(move |level, d| appended(|out| conv_t(level, &d[..output], &d[..weight], &shape, out)))),
+        form(
+            "conv-t",
+            Box::new(move |level, d| appended(|out| conv_t(level, &d[..output], &d[..weight], &shape, out))),
+        ),
         form("conv-w", Box::new(move |level, d| appended(|out| conv_w(level, &d[..input], &d[..output], &shape, out)))),
     ]
 }

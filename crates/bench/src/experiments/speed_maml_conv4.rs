@@ -76,6 +76,11 @@ fn speed(ctx: &mut Context) -> Result<()> {
     ctx.table(table)
 }
 
+/// Tasks a processor second, on one thread.
+pub(super) fn rate(ctx: &mut Context) -> Result<Option<f64>> {
+    Ok(train(ctx, 1)?.0.per_cpu_second().map(|rate| rate * TASKS as f64))
+}
+
 /// Times whole meta-iterations.
 fn train(ctx: &mut Context, threads: usize) -> Result<(Timing, Usage)> {
     let measure = Measure { warmup: 1, repeats: ctx.mode().pick(3, 5), seconds: ctx.mode().pick(1.0, 10.0) };

@@ -11,7 +11,7 @@ use crate::{Context, Experiment, Measure, Table, Timing};
 pub(super) struct SpeedMamlSinusoid;
 
 /// Tasks in a meta-batch.
-const TASKS: usize = 25;
+pub(super) const TASKS: usize = 25;
 
 /// Tasks of the comparison with single tasks.
 const MANY: usize = 32;
@@ -100,7 +100,7 @@ impl Experiment for SpeedMamlSinusoid5 {
 }
 
 /// Times training, the drawing of tasks included.
-fn measure(ctx: &Context, config: &MamlConfig, n_tasks: usize, runner: Runner) -> Result<Timing> {
+pub(super) fn measure(ctx: &Context, config: &MamlConfig, n_tasks: usize, runner: Runner) -> Result<Timing> {
     // The distribution that the nets of other libraries start from.
     let shape = MlpConfig { weight: Init::FanInUniform, bias: Init::FanInUniform, ..MlpConfig::default() };
     let learner = Maml::new(Mlp::new(&shape)?, config.clone())?;

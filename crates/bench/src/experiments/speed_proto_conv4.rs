@@ -8,7 +8,7 @@ use rekindle_autodiff::{NoRecord, NormStats, Order, Params, Tensor};
 use rekindle_nn::{Conv4Body, Conv4Config, Downsampling, Model};
 use rekindle_optim::{Adam, Transform, apply_updates};
 
-use crate::{Context, Experiment, Measure, Table};
+use crate::{Context, Experiment, Measure, Table, Timing};
 
 pub(super) struct SpeedProtoConv4;
 
@@ -39,9 +39,7 @@ impl Experiment for SpeedProtoConv4 {
         let mut table = Table::new("Images a second", ["ways", "images an episode", "wall", "processor"]);
         for ways in [5, 60] {
             let images = ways * (1 + QUERIES);
-            let mut episodes = Episodes::new(ways, ctx.device())?;
-            let measure = Measure { seconds: ctx.mode().pick(0.7, 2.0), ..Measure::default() };
-            let timing = measure.run(|| episodes.step())?;
+            let timing = train(ctx, ways)?;
             let rate = images as f64 * timing.per_second();
             ctx.metric(&format!("{ways}w/images-per-second"), rate, "1/s")?;
             let processor = timing.per_cpu_second().map(|calls| images as f64 * calls);
@@ -53,6 +51,17 @@ impl Experiment for SpeedProtoConv4 {
         }
         ctx.table(table)
     }
+}
+
+/// Images a processor second.
+pub(super) fn rate(ctx: &Context, ways: usize) -> Result<Option<f64>> {
+    let images = ways * (1 + QUERIES);
+    Ok(train(ctx, ways)?.per_cpu_second().map(|rate| rate * images as f64))
+}
+
+fn train(ctx: &Context, ways: usize) -> Result<Timing> {
+    let mut episodes = Episodes::new(ways, ctx.device())?;
+    Measure { seconds: ctx.mode().pick(0.7, 2.0), ..Measure::default() }.run(|| episodes.step())
 }
 
 /// Training, one episode at a time.

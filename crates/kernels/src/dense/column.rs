@@ -4,7 +4,10 @@
 //! wait for those of another. The lanes of a row are added by halves in the end.
 
 #![allow(unsafe_code, reason = "reads by pointer; `Product::check` has proved every element in bounds")]
-#![allow(clippy::needless_range_loop, reason = "constant indices keep an array of vectors in registers; iterators do not")]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "constant indices keep an array of vectors in registers; iterators do not"
+)]
 
 use super::{Product, portable};
 use crate::simd::Simd;

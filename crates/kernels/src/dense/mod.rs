@@ -14,6 +14,7 @@
 mod column;
 mod pack;
 mod portable;
+mod split;
 mod tile;
 
 use crate::error::{Error, Result};

@@ -5,10 +5,14 @@
 //! 8 + 2), since a short tile waits for its own sums. The last vector of a row is masked.
 
 #![allow(unsafe_code, reason = "reads and writes by pointer; `Product::check` has proved every element in bounds")]
-#![allow(clippy::needless_range_loop, reason = "constant indices keep an array of vectors in registers; iterators do not")]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "constant indices keep an array of vectors in registers; iterators do not"
+)]
 
 use std::cell::RefCell;
 
+use super::split::{Even, most_rows, most_vectors};
 use super::{After, Base, Product, pack};
 use crate::simd::Simd;
 
@@ -80,49 +84,6 @@ struct Block<'a, 'p> {
     out: *mut f32,
     /// Whether the result is added to what `out` holds.
     add: bool,
-}
-
-/// Most vectors of columns in a tile, and most rows for that many.
-const fn most_vectors(registers: usize) -> usize {
-    if registers >= 32 { 4 } else { 3 }
-}
-
-const fn most_rows(registers: usize, vectors: usize) -> usize {
-    match (registers >= 32, vectors) {
-        (true, 4) | (false, 2) => 6,
-        (false, 3) => 4,
-        _ => 8,
-    }
-}
-
-/// The parts of `0..n`, as even as can be, none larger than `most`: start and length of each.
-struct Even {
-    start: usize,
-    each: usize,
-    /// Parts that have one more.
-    longer: usize,
-    left: usize,
-}
-
-impl Even {
-    #[inline(always)]
-    fn new(n: usize, most: usize) -> Self {
-        let parts = n.div_ceil(most);
-        Self { start: 0, each: n / parts.max(1), longer: n % parts.max(1), left: parts }
-    }
-}
-
-impl Iterator for Even {
-    type Item = (usize, usize);
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<(usize, usize)> {
-        self.left = self.left.checked_sub(1)?;
-        let len = self.each + usize::from(self.longer > 0);
-        self.longer = self.longer.saturating_sub(1);
-        self.start += len;
-        Some((self.start - len, len))
-    }
 }
 
 #[inline(always)]
