@@ -1,9 +1,10 @@
-//! Values of the operations: direct kernels for `f32` and `f64` on the CPU, stock candle operations everywhere else.
+//! Values of the operations: `rekindle-kernels` and direct loops for `f32` and `f64` on the CPU, stock candle operations
+//! everywhere else.
 //!
 //! A kernel pays where candle's CPU code is slow (`docs/ARCHITECTURE.md` names the measurements): small and batched
-//! products, sums over axes that are not the last, the backward of relu, windows, normalisation. Every kernel gives
-//! the same bits on every x86-64 level and for every number of threads, except for the products of the `gemm` crate,
-//! which give the same bits on one machine.
+//! products, convolution, recurrent sequences, sums over axes that are not the last, the backward of relu, windows,
+//! normalisation. The bits of a task's result depend on the machine's instruction level and on the task, never on the
+//! tasks beside it or on the number of threads.
 
 mod adam;
 mod centre;

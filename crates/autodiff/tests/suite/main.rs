@@ -6,6 +6,7 @@ mod candle_faults;
 mod conv_block;
 mod foreign;
 mod kernels;
+mod offers;
 mod ops;
 mod orders;
 mod params;

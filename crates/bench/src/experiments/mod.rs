@@ -4,6 +4,7 @@ mod family_omniglot;
 mod maml_characters;
 mod maml_sinusoid;
 mod reptile_sinusoid;
+mod speed_growth;
 mod speed_gru;
 mod speed_kernels;
 mod speed_maml_conv4;
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(speed_maml_conv4::SpeedMamlConv4),
         Box::new(speed_proto_conv4::SpeedProtoConv4),
         Box::new(speed_gru::SpeedGru),
+        Box::new(speed_growth::SpeedGrowth),
         Box::new(speed_peers::SpeedPeers),
     ]
 }

@@ -281,7 +281,7 @@ impl Pass<'_> {
                 let state = (panel * block + row) * w;
                 let by_h = s.add(s.load(self.by_h.add(state)), load(s, u.add(row * h), n));
                 let by_c = if G::MEMORY { s.load(self.by_c.add(state)) } else { by_h };
-                let back = cell.backward(s, values, old, by_h, by_c);
+                let back = cell.derivatives(s, values, old, by_h, by_c);
                 let keep = panel * self.kept + first + row * w;
                 for (sum, v) in back.sums.into_iter().enumerate() {
                     s.store(self.sums.add(sum * self.per_gate * self.kept + keep), v);

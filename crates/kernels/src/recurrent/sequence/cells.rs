@@ -49,7 +49,7 @@ pub(super) trait Gates: Copy {
     fn forward<S: Simd>(self, s: S, sums: [S::V; SUMS], old: S::V) -> Next<S::V>;
 
     /// From the derivatives by `h` and `c` after the step.
-    fn backward<S: Simd>(self, s: S, saved: [S::V; MOST_SAVED], old: S::V, by_h: S::V, by_c: S::V) -> Back<S::V>;
+    fn derivatives<S: Simd>(self, s: S, saved: [S::V; MOST_SAVED], old: S::V, by_h: S::V, by_c: S::V) -> Back<S::V>;
 }
 
 /// The gated recurrent unit. Sums: the input's part of n, then r, z, and the state's part of n.
@@ -81,7 +81,7 @@ impl Gates for Gru {
     }
 
     #[inline(always)]
-    fn backward<S: Simd>(self, s: S, [r, z, n, k, _]: [S::V; MOST_SAVED], h: S::V, u: S::V, _: S::V) -> Back<S::V> {
+    fn derivatives<S: Simd>(self, s: S, [r, z, n, k, _]: [S::V; MOST_SAVED], h: S::V, u: S::V, _: S::V) -> Back<S::V> {
         let by_n = s.mul(s.mul(u, rest(s, z)), rest(s, s.mul(n, n)));
         let by_r = s.mul(s.mul(by_n, k), s.mul(r, rest(s, r)));
         let by_z = s.mul(s.mul(u, s.sub(h, n)), s.mul(z, rest(s, z)));
@@ -113,7 +113,7 @@ impl Gates for Lstm {
     }
 
     #[inline(always)]
-    fn backward<S: Simd>(self, s: S, saved: [S::V; MOST_SAVED], c: S::V, by_h: S::V, by_c: S::V) -> Back<S::V> {
+    fn derivatives<S: Simd>(self, s: S, saved: [S::V; MOST_SAVED], c: S::V, by_h: S::V, by_c: S::V) -> Back<S::V> {
         let [i, f, g, o, next_c] = saved;
         let t = tanh_ratio(s, next_c);
         let t = s.div(t.over, t.under);
