@@ -1,6 +1,7 @@
 //! The kernels against what the processor can do.
 
 use anyhow::{Context as _, Result};
+use rekindle_kernels::conv::direct;
 use rekindle_kernels::{
     After, ConvShape, Level, Operand, Product, conv, conv_t, conv_w, math, multiply_adds, product, sum,
 };
@@ -142,6 +143,10 @@ fn convolutions(shape: ConvShape) -> Vec<Work> {
         run,
     };
     vec![
+        form(
+            "conv-direct",
+            Box::new(move |level, d| appended(|out| direct::conv(level, &d[..input], &d[..weight], &shape, out))),
+        ),
         form("conv", Box::new(move |level, d| appended(|out| conv(level, &d[..input], &d[..weight], &shape, out)))),
         form(
             "conv-t",
