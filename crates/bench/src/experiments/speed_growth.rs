@@ -1,19 +1,15 @@
 //! How time and memory grow with the sizes of a problem.
 
 use anyhow::Result;
-use candle_core::{Device, Tensor};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use rekindle_meta::{Maml, MamlConfig, MetaLearner, Runner};
 use rekindle_nn::{Conv4, Conv4Config, Downsampling, Mlp, MlpConfig};
-use rekindle_tasks::{Batch, Sinusoid, TaskBatch, TaskSampler, batch_rng};
+use rekindle_tasks::{Sinusoid, TaskBatch, TaskSampler, batch_rng};
 
 use super::meta_iterations::MetaIterations;
+use super::speed_maml_conv4::{WAYS, noise};
 use crate::{Context, Experiment, Measure, Plot, Table};
 
 pub(super) struct SpeedGrowth;
-
-const WAYS: usize = 5;
 
 impl Experiment for SpeedGrowth {
     fn id(&self) -> &'static str {
@@ -74,19 +70,9 @@ fn grow(ctx: &mut Context, what: &str, sizes: &[usize], problem: &dyn Fn(usize) 
     })
 }
 
-/// Four tasks of noise, one pixel in ten white, on images of a given side.
+/// Four tasks of noise on images of a given side.
 fn images(side: usize) -> Result<Problem> {
     let config = Conv4Config { image: (side, side), downsampling: Downsampling::MaxPool, ..Conv4Config::omniglot() };
     let learner = Maml::new(Conv4::new(config, WAYS)?, MamlConfig::omniglot())?;
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let mut batch = |shots: usize| -> Result<Batch> {
-        let (tasks, examples) = (4, WAYS * shots);
-        let pixels = (0..tasks * examples * side * side).map(|_| f32::from(u8::from(rng.random_bool(0.1)))).collect();
-        let labels = (0..tasks * examples).map(|i| (i / shots % WAYS) as u32).collect();
-        Ok(Batch {
-            x: Tensor::from_vec(pixels, (tasks, examples, side, side, 1), &Device::Cpu)?,
-            y: Tensor::from_vec::<_, u32>(labels, (tasks, examples), &Device::Cpu)?,
-        })
-    };
-    Ok((Box::new(learner), TaskBatch { support: batch(1)?, query: batch(5)? }))
+    Ok((Box::new(learner), noise(0, 4, side, 5)?))
 }

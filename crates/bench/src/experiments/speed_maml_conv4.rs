@@ -13,7 +13,8 @@ use crate::{Context, Experiment, Measure, Table, Timing, Usage};
 
 pub(super) struct SpeedMamlConv4;
 
-const WAYS: usize = 5;
+pub(super) const WAYS: usize = 5;
+const SIDE: usize = 28;
 const QUERIES: usize = 15;
 
 /// Tasks in a meta-batch.
@@ -87,7 +88,7 @@ fn train(ctx: &mut Context, threads: usize) -> Result<(Timing, Usage)> {
     ctx.metered(|ctx| {
         let learner = Maml::new(net()?, MamlConfig::omniglot())?;
         let mut training = MetaIterations::new(&learner, Runner::with_threads(threads), ctx.device())?;
-        let batches = [noise(0, TASKS)?, noise(1, TASKS)?];
+        let batches = [noise(0, TASKS, SIDE, QUERIES)?, noise(1, TASKS, SIDE, QUERIES)?];
         measure.run(|| training.step(&batches[training.done() as usize % 2]))
     })
 }
@@ -99,7 +100,7 @@ fn memory_of_steps(ctx: &mut Context) -> Result<()> {
         let config = MamlConfig { n_steps, adjoint: Adjoint::Checkpointed, ..MamlConfig::omniglot() };
         let ((), usage) = ctx.metered(|ctx| {
             let learner = Maml::new(net()?, config)?;
-            MetaIterations::new(&learner, Runner::default(), ctx.device())?.step(&noise(0, 1)?)
+            MetaIterations::new(&learner, Runner::default(), ctx.device())?.step(&noise(0, 1, SIDE, QUERIES)?)
         })?;
         let Some(peak) = usage.peak_memory_mib else {
             ctx.note("This system does not tell the peak memory of a process.");
@@ -117,17 +118,17 @@ fn net() -> Result<Conv4> {
     Ok(Conv4::new(config, WAYS)?)
 }
 
-/// Tasks of noise: one pixel in ten is white.
-fn noise(seed: u64, n_tasks: usize) -> Result<TaskBatch> {
+/// 5-way 1-shot tasks of noise on images of a given side: one pixel in ten is white.
+pub(super) fn noise(seed: u64, n_tasks: usize, side: usize, queries: usize) -> Result<TaskBatch> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut batch = |shots: usize| -> Result<Batch> {
         let images = n_tasks * WAYS * shots;
-        let pixels = (0..images * 28 * 28).map(|_| f32::from(u8::from(rng.random_bool(0.1)))).collect();
+        let pixels = (0..images * side * side).map(|_| f32::from(u8::from(rng.random_bool(0.1)))).collect();
         let labels = (0..images).map(|i| (i / shots % WAYS) as u32).collect();
         Ok(Batch {
-            x: Tensor::from_vec(pixels, (n_tasks, WAYS * shots, 28, 28, 1), &Device::Cpu)?,
+            x: Tensor::from_vec(pixels, (n_tasks, WAYS * shots, side, side, 1), &Device::Cpu)?,
             y: Tensor::from_vec::<_, u32>(labels, (n_tasks, WAYS * shots), &Device::Cpu)?,
         })
     };
-    Ok(TaskBatch { support: batch(1)?, query: batch(QUERIES)? })
+    Ok(TaskBatch { support: batch(1)?, query: batch(queries)? })
 }

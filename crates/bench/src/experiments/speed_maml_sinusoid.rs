@@ -51,10 +51,7 @@ impl Experiment for SpeedMamlSinusoid {
             ("1 step, task by task", "task-by-task/", &one_step, singly),
         ] {
             let timing = measure(ctx, config, TASKS, runner)?;
-            ctx.metric(&format!("{prefix}meta-iterations-per-second"), timing.per_second(), "1/s")?;
-            if let Some(rate) = timing.per_cpu_second() {
-                ctx.metric(&format!("{prefix}meta-iterations-per-cpu-second"), rate, "1/s")?;
-            }
+            record(ctx, prefix, &timing)?;
             let processor = timing.per_cpu_second().map_or_else(|| "unknown".to_owned(), |rate| format!("{rate:.0}"));
             let first = format!("{:.1}", 1e3 * timing.first_call);
             table.row([name.to_owned(), format!("{:.0}", timing.per_second()), processor, first]);
@@ -90,13 +87,19 @@ impl Experiment for SpeedMamlSinusoid5 {
         let first_order = MamlConfig { adjoint: Adjoint::FirstOrder, ..exact.clone() };
         for (prefix, config) in [("", &exact), ("first-order/", &first_order)] {
             let timing = measure(ctx, config, TASKS, Runner::default())?;
-            ctx.metric(&format!("{prefix}meta-iterations-per-second"), timing.per_second(), "1/s")?;
-            if let Some(rate) = timing.per_cpu_second() {
-                ctx.metric(&format!("{prefix}meta-iterations-per-cpu-second"), rate, "1/s")?;
-            }
+            record(ctx, prefix, &timing)?;
         }
         Ok(())
     }
+}
+
+/// The rates of a workload.
+fn record(ctx: &mut Context, prefix: &str, timing: &Timing) -> Result<()> {
+    ctx.metric(&format!("{prefix}meta-iterations-per-second"), timing.per_second(), "1/s")?;
+    if let Some(rate) = timing.per_cpu_second() {
+        ctx.metric(&format!("{prefix}meta-iterations-per-cpu-second"), rate, "1/s")?;
+    }
+    Ok(())
 }
 
 /// Times training, the drawing of tasks included.

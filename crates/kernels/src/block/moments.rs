@@ -4,7 +4,7 @@
 
 #![allow(unsafe_code, reason = "vectors are read and written through pointers")]
 
-use super::lanes::{load, store};
+use super::lanes::{Strips, each_strip, load, store};
 use crate::level::Kernel;
 use crate::simd::Simd;
 
@@ -91,27 +91,11 @@ impl Kernel for Moments<'_> {
 
     #[inline(always)]
     fn simd<S: Simd>(mut self, simd: S) {
-        let channels = self.into.mean.len();
-        let mut c = 0;
-        // SAFETY: the vectors end at the last channel.
-        unsafe {
-            while c + 4 * S::LANES <= channels {
-                self.some::<S, 4>(simd, c, S::LANES);
-                c += 4 * S::LANES;
-            }
-            while c < channels {
-                self.some::<S, 1>(simd, c, S::LANES.min(channels - c));
-                c += S::LANES;
-            }
-        }
+        each_strip(simd, self.into.mean.len(), &mut self);
     }
 }
 
-impl Moments<'_> {
-    /// `V` vectors of channels from `c` on, of which only a single one may have fewer than all lanes.
-    ///
-    /// # Safety
-    /// There must be that many channels.
+impl Strips for Moments<'_> {
     #[inline(always)]
     unsafe fn some<S: Simd, const V: usize>(&mut self, simd: S, c: usize, n: usize) {
         let channels = self.into.mean.len();

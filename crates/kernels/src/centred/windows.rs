@@ -4,7 +4,7 @@
 #![allow(unsafe_code, reason = "vectors are read and written through pointers")]
 
 use super::Pooled;
-use crate::block::lanes::{load, store};
+use crate::block::lanes::{Strips, each_strip, load, store};
 use crate::level::Kernel;
 use crate::simd::Simd;
 
@@ -161,27 +161,11 @@ impl Kernel for Products<'_> {
 
     #[inline(always)]
     fn simd<S: Simd>(mut self, simd: S) {
-        let channels = self.shape.channels;
-        let mut c = 0;
-        // SAFETY: the vectors end at the last channel.
-        unsafe {
-            while c + 4 * S::LANES <= channels {
-                self.some::<S, 4>(simd, c, S::LANES);
-                c += 4 * S::LANES;
-            }
-            while c < channels {
-                self.some::<S, 1>(simd, c, S::LANES.min(channels - c));
-                c += S::LANES;
-            }
-        }
+        each_strip(simd, self.shape.channels, &mut self);
     }
 }
 
-impl Products<'_> {
-    /// `V` vectors of channels from `c` on, of which only a single one may have fewer than all lanes.
-    ///
-    /// # Safety
-    /// There must be that many channels.
+impl Strips for Products<'_> {
     #[inline(always)]
     unsafe fn some<S: Simd, const V: usize>(&mut self, simd: S, c: usize, n: usize) {
         let mut sums = [simd.splat(0.0); V];
