@@ -13,9 +13,11 @@ mod error;
 mod gemm;
 mod level;
 pub mod math;
+mod memory;
 mod peak;
 pub mod recurrent;
 mod reduce;
+mod scratch;
 mod simd;
 
 pub use adam::{AdamStep, adam};

@@ -2,11 +2,13 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rekindle_kernels::conv::direct::{conv, conv_t, conv_w};
-use rekindle_kernels::conv::{self, winograd};
-use rekindle_kernels::{ConvShape, Level};
+use rekindle_kernels::conv::{Form, conv_by, conv_t_by, conv_w_by};
+use rekindle_kernels::{ConvShape, Level, conv, conv_t, conv_w};
 
-type Form = fn(Level, &[f32], &[f32], &ConvShape, &mut Vec<f32>) -> rekindle_kernels::Result<()>;
+type Call = fn(Form, Level, &[f32], &[f32], &ConvShape, &mut Vec<f32>) -> rekindle_kernels::Result<()>;
+
+/// Those whose rounding errors stay within each element's own sum; Winograd's has tests of its own.
+const FORMS: [Form; 2] = [Form::Direct, Form::Windows];
 
 /// A result, and the sum of the absolute values of its products.
 struct Sums {
@@ -74,18 +76,18 @@ fn check(shape: &ConvShape, rng: &mut ChaCha8Rng) {
         dw.add(j, x[i], u[k]);
     });
     let pixels = shape.images * shape.out_height() * shape.out_width();
-    for level in Level::available() {
-        let what = |form| format!("{form} of {shape:?} on {}", level.name());
+    for (level, form) in Level::available().into_iter().flat_map(|level| FORMS.map(|form| (level, form))) {
+        let what = |name| format!("{name} of {shape:?} by {form:?} on {}", level.name());
         // What was in the vector before stays.
-        let run = |form: Form, a: &[f32], b: &[f32]| {
+        let run = |call: Call, a: &[f32], b: &[f32]| {
             let mut out = vec![7.0];
-            form(level, a, b, shape, &mut out).unwrap();
+            call(form, level, a, b, shape, &mut out).unwrap();
             assert_eq!(out[0], 7.0);
             out.split_off(1)
         };
-        y.check(&run(conv, &x, &w), 9 * shape.inputs, &what("conv"));
-        dx.check(&run(conv_t, &u, &w), 9 * shape.outputs, &what("conv_t"));
-        dw.check(&run(conv_w, &x, &u), pixels, &what("conv_w"));
+        y.check(&run(conv_by, &x, &w), 9 * shape.inputs, &what("conv"));
+        dx.check(&run(conv_t_by, &u, &w), 9 * shape.outputs, &what("conv_t"));
+        dw.check(&run(conv_w_by, &x, &u), pixels, &what("conv_w"));
     }
 }
 
@@ -145,14 +147,15 @@ fn an_image_has_the_same_bits_alone_and_among_others() {
         let one = ConvShape { images: 1, ..many };
         let (x, w, u) =
             (random(&mut rng, many.input()), random(&mut rng, many.weight()), random(&mut rng, many.output()));
-        for level in Level::available() {
-            for (form, a) in [(conv as Form, &x), (conv_t, &u)] {
+        for (level, form) in Level::available().into_iter().flat_map(|level| FORMS.map(|form| (level, form))) {
+            for (call, a) in [(conv_by as Call, &x), (conv_t_by, &u)] {
                 let (mut together, mut alone) = (Vec::new(), Vec::new());
-                form(level, a, &w, &many, &mut together).unwrap();
+                call(form, level, a, &w, &many, &mut together).unwrap();
                 for image in a.chunks(a.len() / 40) {
-                    form(level, image, &w, &one, &mut alone).unwrap();
+                    call(form, level, image, &w, &one, &mut alone).unwrap();
                 }
-                assert!(together.iter().zip(&alone).all(|(a, b)| a.to_bits() == b.to_bits()), "{}", level.name());
+                let same = together.iter().zip(&alone).all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "{form:?} on {}", level.name());
             }
         }
     }
@@ -160,12 +163,12 @@ fn an_image_has_the_same_bits_alone_and_among_others() {
 
 #[test]
 fn a_nan_reaches_its_neighbours() {
-    for level in Level::available() {
+    for (level, form) in Level::available().into_iter().flat_map(|level| FORMS.map(|form| (level, form))) {
         let shape = shape(1, (5, 5), 3, 4, 1);
         let (mut x, w) = (vec![1.0; 75], vec![1.0; 108]);
         x[(2 * 5 + 2) * 3] = f32::NAN;
         let mut y = Vec::new();
-        conv(level, &x, &w, &shape, &mut y).unwrap();
+        conv_by(form, level, &x, &w, &shape, &mut y).unwrap();
         let nan = (0..25).filter(|pixel| y[pixel * 4].is_nan()).collect::<Vec<_>>();
         assert_eq!(nan, [6, 7, 8, 11, 12, 13, 16, 17, 18], "{}", level.name());
     }
@@ -176,22 +179,24 @@ fn wrong_sizes_are_refused() {
     let mut out = vec![];
     let right = shape(2, (3, 4), 5, 6, 1);
     let (x, w, u) = (vec![0.0; 120], vec![0.0; 270], vec![0.0; 144]);
-    for (form, a, b) in [(conv as Form, &x, &w), (conv_t, &u, &w), (conv_w, &x, &u)] {
-        assert!(form(Level::current(), a, b, &right, &mut out).is_ok());
-        assert!(form(Level::current(), &a[1..], b, &right, &mut out).is_err());
-        assert!(form(Level::current(), a, &b[1..], &right, &mut out).is_err());
-        for stride in [0, 3] {
-            assert!(form(Level::current(), a, b, &ConvShape { stride, ..right }, &mut out).is_err());
-        }
-        let huge = [
-            shape(0, (usize::MAX, 2), 1, 1, 1),
-            shape(1, (usize::MAX, usize::MAX), 0, 1, 1),
-            shape(1, (1, 1), usize::MAX, 0, 1),
-            shape(1, (1, 1), 0, usize::MAX / 2, 2),
-            shape(usize::MAX, (2, 1), 1, 1, 2),
-        ];
-        for shape in huge {
-            assert!(form(Level::current(), &[], &[], &shape, &mut out).is_err(), "{shape:?}");
+    for (call, a, b) in [(conv_by as Call, &x, &w), (conv_t_by, &u, &w), (conv_w_by, &x, &u)] {
+        for form in FORMS {
+            assert!(call(form, Level::current(), a, b, &right, &mut out).is_ok());
+            assert!(call(form, Level::current(), &a[1..], b, &right, &mut out).is_err());
+            assert!(call(form, Level::current(), a, &b[1..], &right, &mut out).is_err());
+            for stride in [0, 3] {
+                assert!(call(form, Level::current(), a, b, &ConvShape { stride, ..right }, &mut out).is_err());
+            }
+            let huge = [
+                shape(0, (usize::MAX, 2), 1, 1, 1),
+                shape(1, (usize::MAX, usize::MAX), 0, 1, 1),
+                shape(1, (1, 1), usize::MAX, 0, 1),
+                shape(1, (1, 1), 0, usize::MAX / 2, 2),
+                shape(usize::MAX, (2, 1), 1, 1, 2),
+            ];
+            for shape in huge {
+                assert!(call(form, Level::current(), &[], &[], &shape, &mut out).is_err(), "{shape:?}");
+            }
         }
     }
 }
@@ -199,20 +204,25 @@ fn wrong_sizes_are_refused() {
 #[test]
 fn the_sizes_choose_the_form() {
     let mut rng = ChaCha8Rng::seed_from_u64(6);
-    for (shape, transforms) in [(shape(4, (9, 8), 40, 33, 1), true), (shape(4, (9, 8), 40, 33, 2), false)] {
+    let cases = [
+        (shape(4, (9, 8), 40, 33, 1), Form::Winograd),
+        (shape(4, (9, 8), 64, 65, 2), Form::Windows),
+        (shape(1, (4, 4), 40, 33, 1), Form::Windows),
+        (shape(4, (9, 8), 4, 33, 2), Form::Direct),
+    ];
+    for (shape, fastest) in cases {
         let (x, w, u) =
             (random(&mut rng, shape.input()), random(&mut rng, shape.weight()), random(&mut rng, shape.output()));
         for level in Level::available() {
-            let chosen: [Form; 3] = if transforms && level != Level::PORTABLE {
-                [winograd::conv, winograd::conv_t, winograd::conv_w]
-            } else {
-                [conv, conv_t, conv_w]
-            };
-            let entries: [Form; 3] = [conv::conv, conv::conv_t, conv::conv_w];
-            for ((entry, chosen), (a, b)) in entries.into_iter().zip(chosen).zip([(&x, &w), (&u, &w), (&x, &u)]) {
+            let form = Form::fastest(level, &shape);
+            assert_eq!(form, if level == Level::PORTABLE { Form::Direct } else { fastest });
+            let calls: [Call; 3] = [conv_by, conv_t_by, conv_w_by];
+            for ((entry, call), (a, b)) in
+                [conv, conv_t, conv_w].into_iter().zip(calls).zip([(&x, &w), (&u, &w), (&x, &u)])
+            {
                 let (mut found, mut expected) = (Vec::new(), Vec::new());
                 entry(level, a, b, &shape, &mut found).unwrap();
-                chosen(level, a, b, &shape, &mut expected).unwrap();
+                call(form, level, a, b, &shape, &mut expected).unwrap();
                 assert!(found == expected && !found.is_empty(), "{shape:?} on {}", level.name());
             }
         }

@@ -3,14 +3,30 @@
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rekindle_kernels::conv::winograd::{conv, conv_t, conv_w, pays};
-use rekindle_kernels::{ConvShape, Error, Level};
+use rekindle_kernels::conv::{Form, conv_by, conv_t_by, conv_w_by};
+use rekindle_kernels::{ConvShape, Error, Level, Result};
 
 /// Rounding errors, relative to the largest sum of absolute products in the result.
 ///
 /// Not relative to an element's own sum: a transform adds numbers that cancel later, so that an element's error is as
 /// large as its neighbours in the tile make it.
 const TOLERANCE: f64 = 1e-6;
+
+fn conv(level: Level, x: &[f32], w: &[f32], shape: &ConvShape, out: &mut Vec<f32>) -> Result<()> {
+    conv_by(Form::Winograd, level, x, w, shape, out)
+}
+
+fn conv_t(level: Level, u: &[f32], w: &[f32], shape: &ConvShape, out: &mut Vec<f32>) -> Result<()> {
+    conv_t_by(Form::Winograd, level, u, w, shape, out)
+}
+
+fn conv_w(level: Level, x: &[f32], u: &[f32], shape: &ConvShape, out: &mut Vec<f32>) -> Result<()> {
+    conv_w_by(Form::Winograd, level, x, u, shape, out)
+}
+
+fn pays(level: Level, shape: &ConvShape) -> bool {
+    Form::fastest(level, shape) == Form::Winograd
+}
 
 fn random(rng: &mut ChaCha8Rng, n: usize) -> Vec<f32> {
     (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()

@@ -1,7 +1,7 @@
 //! The kernels against what the processor can do.
 
 use anyhow::{Context as _, Result};
-use rekindle_kernels::conv::direct;
+use rekindle_kernels::conv::{Form, conv_by};
 use rekindle_kernels::{
     After, ConvShape, Level, Operand, Product, conv, conv_t, conv_w, math, multiply_adds, product, sum,
 };
@@ -145,7 +145,9 @@ fn convolutions(shape: ConvShape) -> Vec<Work> {
     vec![
         form(
             "conv-direct",
-            Box::new(move |level, d| appended(|out| direct::conv(level, &d[..input], &d[..weight], &shape, out))),
+            Box::new(move |level, d| {
+                appended(|out| conv_by(Form::Direct, level, &d[..input], &d[..weight], &shape, out))
+            }),
         ),
         form("conv", Box::new(move |level, d| appended(|out| conv(level, &d[..input], &d[..weight], &shape, out)))),
         form(

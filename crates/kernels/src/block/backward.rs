@@ -6,8 +6,9 @@ use super::forward::Saved;
 use super::grad_sums::GradSums;
 use super::spread::{Factors, Spread};
 use super::{BlockShape, Operands, image, images};
-use crate::conv::{Images, WeightSums, as_uninit, group};
+use crate::conv::{Form, Images, WeightSums};
 use crate::error::check_len;
+use crate::memory::as_uninit;
 use crate::{Level, Result};
 
 /// The gradients of a block.
@@ -47,12 +48,13 @@ pub fn backward(
     let [_, height, width, _] = shape.conv.output();
     let (pooled, whole, given) = (image(shape.output()), image(shape.conv.output()), image(shape.conv.input()));
 
+    let form = Form::fastest(level, &shape.conv);
     let mut x = Vec::with_capacity(if want_x { operands.x.len() } else { 0 });
-    let mut again = saved.convolved(shape).is_none().then(|| Images::conv(level, &shape.conv, operands.w));
-    let mut adjoint = want_x.then(|| Images::conv_t(level, &shape.conv, operands.w));
-    let mut weights = WeightSums::new(level, &shape.conv);
-    let mut scratch = vec![0.0; group(level, &shape.conv) * whole];
-    for group in shape.groups(level) {
+    let mut again = saved.convolved(shape).is_none().then(|| Images::conv(form, level, &shape.conv, operands.w));
+    let mut adjoint = want_x.then(|| Images::conv_t(form, level, &shape.conv, operands.w));
+    let mut weights = WeightSums::new(form, level, &shape.conv);
+    let mut scratch = vec![0.0; form.group(&shape.conv) * whole];
+    for group in shape.groups(form) {
         let inputs = &operands.x[images(&group, given)];
         let dy = &mut scratch[..group.len() * whole];
         if let Some(again) = &mut again {

@@ -6,7 +6,7 @@ use super::moments::{Moments, Statistics};
 use super::normalise::Normalise;
 use super::pool::Pool;
 use super::{BlockShape, Operands, image, images};
-use crate::conv::{Images, group};
+use crate::conv::{Form, Images};
 use crate::{Level, Result};
 
 /// What [`backward`](super::backward) needs of the forward pass.
@@ -55,15 +55,16 @@ pub fn forward(level: Level, shape: &BlockShape, operands: &Operands<'_>, out: &
         return Ok(Saved { raw: Vec::new(), place: Vec::new(), whole: Vec::new(), mean, rstd });
     }
     let keep = !shape.pool || shape.keeps_result();
-    let mut y = Vec::with_capacity(whole_image * if keep { shape.conv.images } else { group(level, &shape.conv) });
+    let form = Form::fastest(level, &shape.conv);
+    let mut y = Vec::with_capacity(whole_image * if keep { shape.conv.images } else { form.group(&shape.conv) });
     let (mut raw, mut place) = (Vec::new(), Vec::new());
     if shape.pool {
         raw.reserve_exact(pooled);
         place.reserve_exact(pooled);
     }
     let sign: Vec<f32> = operands.gamma.iter().map(|&gamma| if gamma < 0.0 { -1.0 } else { 1.0 }).collect();
-    let mut convolution = Images::conv(level, &shape.conv, operands.w);
-    for group in shape.groups(level) {
+    let mut convolution = Images::conv(form, level, &shape.conv, operands.w);
+    for group in shape.groups(form) {
         if !keep {
             y.clear();
         }

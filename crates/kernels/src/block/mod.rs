@@ -20,9 +20,9 @@ mod spread;
 pub use backward::{BlockGrads, backward};
 pub use forward::{Saved, forward};
 
-use crate::conv::{ConvShape, group};
+use crate::conv::{ConvShape, Form};
 use crate::error::check_len;
-use crate::{Error, Level, Result};
+use crate::{Error, Result};
 
 /// The sizes of a block.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,8 +74,8 @@ impl BlockShape {
     }
 
     /// The groups of images that are convolved at once.
-    fn groups(&self, level: Level) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
-        let (images, group) = (self.conv.images, group(level, &self.conv));
+    fn groups(&self, form: Form) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
+        let (images, group) = (self.conv.images, form.group(&self.conv));
         (0..images).step_by(group).map(move |first| first..images.min(first + group))
     }
 }

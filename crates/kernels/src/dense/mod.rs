@@ -12,10 +12,14 @@
 //! order. So no result depends on how many tasks run at once.
 
 mod column;
+mod onto;
 mod pack;
 mod portable;
 mod split;
 mod tile;
+
+pub(crate) use onto::{add_product, write_product};
+pub(crate) use pack::transposed;
 
 use crate::error::{Error, Result};
 use crate::level::{Kernel, Level};
@@ -34,6 +38,18 @@ pub struct Operand<'a> {
     pub row: usize,
     /// Distance of two columns.
     pub col: usize,
+}
+
+impl<'a> Operand<'a> {
+    /// One matrix whose rows of `cols` elements lie one behind the other.
+    pub(crate) fn rows(data: &'a [f32], cols: usize) -> Self {
+        Self { data, task: 0, row: cols, col: 1 }
+    }
+
+    /// The same matrix with rows and columns exchanged.
+    pub(crate) fn transposed(self) -> Self {
+        Self { row: self.col, col: self.row, ..self }
+    }
 }
 
 /// What the product is added to: element `(m, i, j)` is `data[m·task + i·row + j]`, a bias where `row` is 0.
@@ -122,6 +138,11 @@ impl Kernel for Run<'_, '_> {
 }
 
 impl<'a> Product<'a> {
+    /// `A B` of one task, and nothing after it.
+    pub(crate) fn plain([rows, inner, cols]: [usize; 3], a: Operand<'a>, b: Operand<'a>) -> Self {
+        Self { tasks: 1, rows, inner, cols, a, b, base: None, alpha: 1.0, after: After::Keep, sum: false }
+    }
+
     fn check(&self) -> Result<()> {
         let overflow = || Error::shape(NAME, format!("sizes {:?} overflow", [self.tasks, self.rows, self.cols]));
         let size = [self.tasks, self.rows, self.cols].iter().try_fold(1usize, |n, &d| n.checked_mul(d));
@@ -169,10 +190,9 @@ impl<'a> Product<'a> {
         if self.cols != 1 || self.rows == 1 || self.a.row != 1 || !base {
             return self;
         }
-        let flip = |o: Operand<'a>| Operand { row: o.col, col: o.row, ..o };
         let base = self.base.map(|base| Base { row: 0, ..base });
         // Only strides are renamed: element (0, i) of the turned output is (i, 0) of this one.
-        Self { rows: 1, cols: self.rows, a: flip(self.b), b: flip(self.a), base, ..self }
+        Self { rows: 1, cols: self.rows, a: self.b.transposed(), b: self.a.transposed(), base, ..self }
     }
 }
 

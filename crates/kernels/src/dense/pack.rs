@@ -5,6 +5,8 @@
 #![allow(unsafe_code, reason = "reads and writes by pointer; `Product::check` has proved every element in bounds")]
 
 use super::Operand;
+use crate::Level;
+use crate::level::Kernel;
 use crate::simd::Simd;
 
 /// Copies `[inner, cols]` with `row = 1` from element `start` on into rows of `cols` numbers.
@@ -35,5 +37,35 @@ pub(super) unsafe fn transpose<S: Simd>(simd: S, b: &Operand<'_>, start: usize, 
             }
         }
         out.set_len(inner * cols);
+    }
+}
+
+/// The matrix `w [rows, cols]` as `[cols, rows]`.
+pub(crate) fn transposed(level: Level, w: &[f32], [rows, cols]: [usize; 2]) -> Vec<f32> {
+    assert_eq!(w.len(), rows * cols, "a matrix of {rows} rows and {cols} columns");
+    let mut out = Vec::new();
+    level.run(Transpose { b: Operand::rows(w, cols).transposed(), sizes: [cols, rows], out: &mut out });
+    out
+}
+
+struct Transpose<'a, 'o> {
+    b: Operand<'a>,
+    sizes: [usize; 2],
+    out: &'o mut Vec<f32>,
+}
+
+impl Kernel for Transpose<'_, '_> {
+    type Output = ();
+
+    fn portable(self) {
+        let [rows, cols] = self.sizes;
+        let at = |k: usize, j: usize| self.b.data[k * self.b.row + j * self.b.col];
+        self.out.extend((0..rows).flat_map(|k| (0..cols).map(move |j| at(k, j))));
+    }
+
+    #[inline(always)]
+    fn simd<S: Simd>(self, simd: S) {
+        // SAFETY: `transposed` has made the operand of the whole matrix.
+        unsafe { transpose(simd, &self.b, 0, self.sizes, self.out) };
     }
 }

@@ -49,6 +49,18 @@ pub(super) fn product<S: Simd>(simd: S, p: &Product<'_>, out: &mut Vec<f32>) {
     unsafe { out.set_len(start + results * size) };
 }
 
+/// The product of a single task to `out`, or added to it.
+///
+/// # Safety
+/// The operands must be in bounds, `out` good for the whole product, and the right operand lie along its rows.
+#[inline(always)]
+pub(super) unsafe fn single<S: Simd>(simd: S, p: &Product<'_>, out: *mut f32, add: bool) {
+    // SAFETY: the caller's.
+    unsafe {
+        columns(simd, &Block { p, first: 0, tasks: 1, b: p.b.data.as_ptr(), stride: p.b.row, out, add });
+    }
+}
+
 /// With the right operands transposed one after another.
 #[inline(always)]
 unsafe fn each_packed<S: Simd>(simd: S, p: &Product<'_>, to: *mut f32) {

@@ -4,8 +4,6 @@
 //! the result is an image by itself, with one, two, two and four of the nine taps: no multiplication by a zero between.
 //! Towards few channels the taps become channels of one product (`scatter`).
 
-#![allow(unsafe_code, reason = "memory that is not written yet, or is about to be")]
-
 use std::mem::MaybeUninit;
 
 use super::ConvShape;
@@ -14,6 +12,7 @@ use super::planes::Planes;
 use super::scatter::{FEW, scatter};
 use super::weights::Weights;
 use crate::Level;
+use crate::memory::{as_uninit, zeroed};
 
 /// Packed weights, and room for a group of padded images.
 #[derive(Debug)]
@@ -141,19 +140,6 @@ impl Correlation {
 fn padded_row(parity: usize, tap: usize, step: usize) -> Option<usize> {
     let distance = parity + 1 + step - tap;
     distance.is_multiple_of(step).then_some(distance / step)
-}
-
-/// Memory that is written over.
-pub(crate) fn as_uninit(numbers: &mut [f32]) -> &mut [MaybeUninit<f32>] {
-    // SAFETY: the same layout; this crate writes nothing but numbers through such a slice.
-    unsafe { &mut *(std::ptr::from_mut(numbers) as *mut [MaybeUninit<f32>]) }
-}
-
-/// Memory filled with zeros.
-fn zeroed(memory: &mut [MaybeUninit<f32>]) -> &mut [f32] {
-    memory.fill(MaybeUninit::new(0.0));
-    // SAFETY: the same layout, and every element is written.
-    unsafe { &mut *(std::ptr::from_mut(memory) as *mut [f32]) }
 }
 
 fn packed(level: Level, weights: &Weights<'_>, taps: &[usize]) -> Vec<f32> {

@@ -5,11 +5,11 @@
 use std::mem::MaybeUninit;
 
 use super::product::{Product, padded_rows, panel, tile_rows};
-use super::scratch::Scratch;
 use super::tiles::{Tiles, Values};
 use super::weights::{Layout, Pack};
 use super::{ConvShape, portable};
 use crate::level::{Kernel, Level};
+use crate::scratch::Scratch;
 use crate::simd::Simd;
 
 /// Packed weights, for any number of images of one size.

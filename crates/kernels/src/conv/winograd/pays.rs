@@ -19,7 +19,7 @@ const CHANNELS: usize = 32;
 /// to 1.5, and with eight or less slower: too few products for each number that is transformed. The portable form has no
 /// transform.
 #[must_use]
-pub fn pays(level: Level, shape: &ConvShape) -> bool {
+pub(crate) fn pays(level: Level, shape: &ConvShape) -> bool {
     let ConvShape { images, height, width, inputs, outputs, stride } = *shape;
     let tiles = height.div_ceil(2).saturating_mul(width.div_ceil(2)).saturating_mul(images);
     let fits = stride == 1 && height > 1 && width > 1;

@@ -6,11 +6,12 @@ use std::mem::MaybeUninit;
 
 use super::images::group;
 use super::product::{Product, padded_rows, panel};
-use super::scratch::Scratch;
 use super::tiles::{Tiles, Values};
 use super::transform::{TapsAdjoint, both};
 use super::{ConvShape, portable};
 use crate::level::{Kernel, Level};
+use crate::memory::append;
+use crate::scratch::Scratch;
 use crate::simd::Simd;
 
 /// The sums so far, over any number of images of one size.
@@ -45,23 +46,15 @@ impl WeightSums {
         }
     }
 
-    /// Writes every element of `out`, `[3, 3, inputs, outputs]`.
-    pub(crate) fn finish(mut self, out: &mut [MaybeUninit<f32>]) {
-        assert_eq!(out.len(), 9 * self.inputs * self.outputs);
-        if self.started {
-            self.level.run(Finish { sums: &mut self, out });
-        } else {
-            out.fill(MaybeUninit::new(0.0));
-        }
-    }
-
-    /// As [`finish`](Self::finish), a vector.
-    pub(crate) fn into_vec(self) -> Vec<f32> {
+    /// The weights `[3, 3, inputs, outputs]`.
+    pub(crate) fn finish(mut self) -> Vec<f32> {
         let len = 9 * self.inputs * self.outputs;
-        let mut out = Vec::with_capacity(len);
-        self.finish(&mut out.spare_capacity_mut()[..len]);
-        // SAFETY: the memory is reserved, and `finish` has written it.
-        unsafe { out.set_len(len) };
+        if !self.started {
+            return vec![0.0; len];
+        }
+        let mut out = Vec::new();
+        // SAFETY: the transform back writes every weight.
+        unsafe { append(&mut out, len, |out| self.level.run(Finish { sums: &mut self, out })) };
         out
     }
 

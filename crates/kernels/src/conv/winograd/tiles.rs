@@ -5,8 +5,8 @@
 
 #![allow(unsafe_code, reason = "reads and writes images and scratch through pointers; tiles hang over an image's edge")]
 
-use super::scratch::LINE;
 use super::transform::{Pixels, Results, ResultsAdjoint, Transform, both};
+use crate::scratch::LINE;
 use crate::simd::Simd;
 
 /// Images of equal size, cut into tiles that are numbered through all images.

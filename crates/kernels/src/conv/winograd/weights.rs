@@ -7,9 +7,9 @@
 
 use super::portable;
 use super::product::panel;
-use super::scratch::{LINE, Scratch};
 use super::transform::{Taps, both};
 use crate::level::Kernel;
+use crate::scratch::{LINE, Scratch};
 use crate::simd::Simd;
 
 /// Where packed weights lie.
