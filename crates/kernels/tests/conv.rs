@@ -207,6 +207,7 @@ fn the_sizes_choose_the_form() {
     let cases = [
         (shape(4, (9, 8), 40, 33, 1), Form::Winograd),
         (shape(4, (9, 8), 64, 65, 2), Form::Windows),
+        (shape(4, (9, 9), 64, 65, 2), Form::Direct),
         (shape(1, (4, 4), 40, 33, 1), Form::Windows),
         (shape(4, (9, 8), 4, 33, 2), Form::Direct),
     ];

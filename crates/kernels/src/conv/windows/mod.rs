@@ -5,9 +5,8 @@
 //! conv_t  windows [pixels, 9·C] = U [pixels, O] · Wᵀ [O, 9·C], added where each window was taken from
 //! conv_w  W [9·C, O]         = windowsᵀ · U
 //! ```
-//! A window holds three runs of three neighbouring pixels, each one copy. With stride 2 the windows have 9/4 of the
-//! image's numbers, and the register tile of the product does not care how narrow the image is: [`pays()`] says where
-//! this is faster than the direct form.
+//! A window holds three runs of three neighbouring pixels, each one copy. The register tile of the product does not care
+//! how narrow the image is, and the weights are read as they come: `pays` says where this is faster than the direct form.
 
 mod images;
 mod pays;

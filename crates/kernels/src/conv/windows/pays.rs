@@ -7,11 +7,8 @@ use crate::conv::ConvShape;
 /// cache.
 const PIXELS: usize = 128;
 
-/// Channels from which on a window is worth its copy, if the image is so narrow that the direct form's tiles are not full.
+/// Channels from which on a window is worth its copy.
 const CHANNELS: usize = 32;
-
-/// Channels from which on it is worth it for any image that is read with stride 2.
-const MANY: usize = 64;
 
 /// An image that comes out is narrow up to this width.
 const NARROW: usize = 4;
@@ -24,12 +21,10 @@ pub(crate) fn group(shape: &ConvShape) -> usize {
 /// Whether this module is faster than direct convolution, in all three forms alike. Depends on the sizes of one task
 /// only.
 ///
-/// Measured with AVX-512, 64 channels, stride 2, five images: 1.05 to 1.15 times as fast from 14×14 pixels, 1.2 to 1.3
-/// from 7×7, 1.5 to 2.1 from 4×4. With 32 channels 0.8 to 0.9 from 14×14, 1.0 to 1.6 from 4×4; with 16 slower nearly
-/// everywhere. With stride 1 and 64 channels 0.9 to 1.2 at 14×14 and 7×7, 1.3 to 2 at 4×4 and less.
+/// Measured with AVX-512, five images, 64 channels: 1.1 to 1.3 times as fast from 7×7 pixels with stride 2, 1.3 to 2
+/// from 4×4 with either stride; level where seven columns or more come out, as the direct form's tiles are full then. With
+/// 32 channels 1.0 to 1.6 from 4×4; with 16 slower nearly everywhere.
 #[must_use]
 pub(crate) fn pays(level: Level, shape: &ConvShape) -> bool {
-    let channels = shape.inputs.min(shape.outputs);
-    let narrow = shape.out_width() <= NARROW && channels >= CHANNELS;
-    level != Level::PORTABLE && (narrow || shape.stride == 2 && channels >= MANY)
+    level != Level::PORTABLE && shape.out_width() <= NARROW && shape.inputs.min(shape.outputs) >= CHANNELS
 }
