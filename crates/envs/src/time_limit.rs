@@ -25,6 +25,11 @@ impl<E: Env> TimeLimit<E> {
         Ok(Self { env, horizon, elapsed: 0 })
     }
 
+    /// A limit that is known to be above zero.
+    pub(crate) const fn known(env: E, horizon: usize) -> Self {
+        Self { env, horizon, elapsed: 0 }
+    }
+
     /// The environment inside.
     pub fn inner(&self) -> &E {
         &self.env
