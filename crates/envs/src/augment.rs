@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use rand::RngCore;
 
+use crate::space::one_hot;
 use crate::{Action, Env, Result, Space, Transition};
 
 /// Where the parts of an augmented observation lie.
@@ -79,14 +80,6 @@ impl<E: Env> Augment<E> {
             one_hot(features, index);
         }
         Ok(result)
-    }
-}
-
-/// A 1 at `index`, zeros elsewhere.
-fn one_hot(features: &mut [f32], index: usize) {
-    features.fill(0.0);
-    if let Some(feature) = features.get_mut(index) {
-        *feature = 1.0;
     }
 }
 

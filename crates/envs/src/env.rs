@@ -8,7 +8,8 @@ use crate::{Action, Result, Space};
 ///
 /// Implementations draw from `rng` alone, write every element of `obs` in `reset` and in `step`, and keep nothing of an
 /// old episode over a reset. [`conformance::check`](crate::conformance::check) tests all of this. Nobody steps an
-/// environment before its reset or after its episode's end; [`VecEnv`](crate::VecEnv) sees to that.
+/// environment before its reset or after its episode's end, or with a buffer of another length than the observation
+/// space's [`size`](Space::size); [`VecEnv`](crate::VecEnv) sees to that.
 pub trait Env {
     /// Where observations lie.
     fn observation_space(&self) -> Space;

@@ -96,14 +96,6 @@ pub enum Error {
         /// Tasks given.
         found: usize,
     },
-    /// A buffer that does not hold one observation.
-    #[error("an observation has {expected} elements, but the buffer has {found}")]
-    ObservationLength {
-        /// Elements of an observation.
-        expected: usize,
-        /// Length of the buffer.
-        found: usize,
-    },
     /// A configuration field has a value outside its range.
     #[error("`{field}` is {value}, but must be {expected}")]
     Config {

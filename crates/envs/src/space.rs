@@ -66,6 +66,15 @@ impl Space {
         }
     }
 
+    /// Writes what a network sees of an element, `[n_features]`: one-hot or the numbers as they are. A number that no
+    /// element has leaves zeros.
+    pub fn write_features(&self, element: &[f32], features: &mut [f32]) {
+        match (self, element) {
+            (Self::Discrete { .. }, [index]) => one_hot(features, *index as usize),
+            _ => features.iter_mut().zip(element).for_each(|(feature, x)| *feature = *x),
+        }
+    }
+
     /// The axes of an element in a buffer: none for a number out of n.
     pub fn shape(&self) -> &[usize] {
         match self {
@@ -141,6 +150,14 @@ impl Space {
     }
 }
 
+/// A 1 at `index`, zeros elsewhere.
+pub(crate) fn one_hot(features: &mut [f32], index: usize) {
+    features.fill(0.0);
+    if let Some(feature) = features.get_mut(index) {
+        *feature = 1.0;
+    }
+}
+
 impl fmt::Display for Space {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -185,6 +202,15 @@ mod tests {
         assert!([0.0, 1.0, 2.0].iter().all(|&x| space.contains(&[x])));
         assert!([-1.0, 3.0, 0.5, f32::NAN].iter().all(|&x| !space.contains(&[x])));
         assert_eq!((space.size(), space.n_features(), space.shape()), (1, 3, &[][..]));
+    }
+
+    #[test]
+    fn features_are_one_hot_or_the_numbers() {
+        let mut features = [f32::NAN; 3];
+        Space::discrete(3).write_features(&[1.0], &mut features);
+        assert_eq!(features, [0.0, 1.0, 0.0]);
+        Space::unbounded(3).write_features(&[4.0, 5.0, 6.0], &mut features);
+        assert_eq!(features, [4.0, 5.0, 6.0]);
     }
 
     #[test]

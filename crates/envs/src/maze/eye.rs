@@ -15,6 +15,8 @@ pub(super) const HEIGHT: usize = 30;
 const CHANNELS: usize = 3;
 /// Numbers in a row of the picture.
 const ROW: usize = WIDTH * CHANNELS;
+/// Numbers that are drawn at once: whole pixels and whole vector registers.
+const STRIDE: usize = 4 * CHANNELS;
 /// Numbers in a picture, `[30, 40, 3]`.
 pub(super) const PICTURE: usize = HEIGHT * ROW;
 
@@ -34,8 +36,8 @@ const SKY: Colour = [0.45, 0.50, 0.60];
 /// Renders pictures; holds what does not change between them.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Eye {
-    /// Floor and ceiling without walls, a row each: `[30, 3]`.
-    rows: Vec<Colour>,
+    /// Floor and ceiling without walls, `[30, 4, 3]`: four equal pixels for each row, the stride of the drawing.
+    rows: Vec<[f32; STRIDE]>,
 }
 
 /// The wall that a column of the picture shows.
@@ -52,7 +54,8 @@ impl Eye {
             let slope = (row as f32 + 0.5 - HEIGHT as f32 / 2.0) / FOCUS;
             // Where the middle of the pixel meets floor or ceiling.
             let (distance, colour) = if slope > 0.0 { (EYE / slope, FLOOR) } else { ((EYE - CEILING) / slope, SKY) };
-            shade(colour, distance)
+            let pixel = shade(colour, distance);
+            std::array::from_fn(|i| pixel[i % CHANNELS])
         };
         Self { rows: (0..HEIGHT).map(row).collect() }
     }
@@ -71,9 +74,12 @@ impl Eye {
         }
         for (row, (background, line)) in self.rows.iter().zip(picture.chunks_exact_mut(ROW)).enumerate() {
             let middle = row as f32 + 0.5;
-            for i in 0..ROW {
-                let is_wall = first[i] <= middle && middle < end[i];
-                line[i] = if is_wall { colours[i] } else { background[i % CHANNELS] };
+            for (i, pixels) in line.chunks_exact_mut(STRIDE).enumerate() {
+                let lanes = i * STRIDE..(i + 1) * STRIDE;
+                let walls = first[lanes.clone()].iter().zip(&end[lanes.clone()]).zip(&colours[lanes]);
+                for ((pixel, background), ((first, end), colour)) in pixels.iter_mut().zip(background).zip(walls) {
+                    *pixel = if (*first <= middle) & (middle < *end) { *colour } else { *background };
+                }
             }
         }
     }
@@ -175,7 +181,7 @@ mod tests {
                 assert!(pixel(15, 20)[1] > pixel(15, 20)[0] + 0.5 && pixel(15, 20)[1] > pixel(15, 20)[2] + 0.5);
             } else if maze.is_wall([x + 2, y]) && maze.goal() != [x + 2, y] {
                 // One and a half squares away it leaves rows for sky and floor.
-                assert_eq!((pixel(0, 20), pixel(29, 20)), (&eye.rows[0][..], &eye.rows[29][..]));
+                assert_eq!((pixel(0, 20), pixel(29, 20)), (&eye.rows[0][..3], &eye.rows[29][..3]));
                 assert!(pixel(15, 20)[0] > pixel(15, 20)[2]);
             }
         }

@@ -49,7 +49,7 @@ fn started(name: &str, start: &[f64]) -> Result<Box<dyn Env>> {
 }
 
 /// Plays a trace and answers how many of its numbers differ at all, and how many there are. Sines and cosines may differ
-/// in their last bit between libraries, so f32 numbers may too, now and then, in theirs.
+/// in their last bit between numerical libraries, and then f32 numbers may too.
 fn replay(trace: &Value) -> Result<(usize, usize)> {
     let name = trace["env"].as_str().ok_or("a trace has a name")?;
     let mut env = started(name, &numbers(&trace["start"]))?;
@@ -85,7 +85,8 @@ fn replay_all(json: &[u8]) -> Result<(usize, usize)> {
 #[test]
 fn dynamics_are_gymnasium_s() -> Result<()> {
     let (differ, all) = replay_all(&std::fs::read(golden().join("classic.json"))?)?;
-    assert!(all > 500 && differ * 100 < all, "{differ} of {all} numbers differ in their last bits");
+    // Both sides are the same on every machine, so the last bit counts.
+    assert!(all > 1000 && differ == 0, "{differ} of {all} numbers differ in their last bits");
     Ok(())
 }
 
@@ -99,7 +100,7 @@ fn dynamics_are_those_of_the_installed_gymnasium() -> Result<()> {
     let output = Command::new(python).arg(golden().join("gymnasium_traces.py")).args(["2", "20", "300"]).output()?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let (differ, all) = replay_all(&output.stdout)?;
-    assert!(all > 50_000 && differ * 100 < all, "{differ} of {all} numbers differ in their last bits");
+    assert!(all > 30_000 && differ * 100 < all, "{differ} of {all} numbers differ in their last bits");
     Ok(())
 }
 

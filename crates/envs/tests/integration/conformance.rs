@@ -135,7 +135,7 @@ impl Env for Faulty {
             _ => obs[1] = 0.5,
         }
         let reward = if matches!(self.fault, Fault::NotANumber) { f32::NAN } else { self.count as f32 };
-        let end = self.count % 7 == 0 && !matches!(self.fault, Fault::Endless);
+        let end = self.count.is_multiple_of(7) && !matches!(self.fault, Fault::Endless);
         let step = Transition::new(reward, end);
         Ok(Transition { episode_ended: end && !matches!(self.fault, Fault::WrongFlags), ..step })
     }

@@ -124,8 +124,9 @@ fn goals_lie_where_each_paper_puts_them() -> Result<()> {
 fn points_are_rewarded_by_their_papers() -> Result<()> {
     let corners = |reward| PointFlavour::ProMpCorners { reward };
     let half_circle = |sparse| PointFlavour::PearlHalfCircle { sparse };
-    let cases: [(PointFlavour, [f32; 2], [f32; 2], [f32; 2], f32); 10] = [
-        // flavour, goal, from, by, reward
+    // Flavour, goal, from, by, reward.
+    type Case = (PointFlavour, [f32; 2], [f32; 2], [f32; 2], f32);
+    let cases: [Case; 10] = [
         (PointFlavour::Maml, [0.3, 0.4], [0.0, 0.0], [0.1, 0.1], -(0.04_f32 + 0.09).sqrt()),
         (corners(CornerReward::Dense), [2.0, 2.0], [0.0, 0.0], [0.2, 0.0], -(1.8_f32 * 1.8 + 4.0).sqrt()),
         (corners(CornerReward::DenseSquared), [2.0, 2.0], [0.0, 0.0], [0.2, 0.0], -(1.8 * 1.8 + 4.0)),
