@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub use rekindle_autodiff as autodiff;
+#[cfg(feature = "envs")]
+pub use rekindle_envs as envs;
 #[cfg(feature = "meta")]
 pub use rekindle_meta as meta;
 #[cfg(feature = "nn")]
