@@ -1,0 +1,1 @@
+//! Agents for bandits that need no learning of a net.

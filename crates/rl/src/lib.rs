@@ -1,0 +1,8 @@
+#![doc = include_str!("../README.md")]
+
+pub mod bandit;
+pub mod tabular;
+
+mod error;
+
+pub use error::{Error, Result};

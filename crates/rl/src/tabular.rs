@@ -1,0 +1,1 @@
+//! Agents for small Markov decision processes.
