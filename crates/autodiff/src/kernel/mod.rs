@@ -35,5 +35,5 @@ pub(crate) use pool::{max_pool, pool_put, pool_take};
 pub(crate) use product::product;
 pub(crate) use recurrent::{has_sequence, recurrent};
 pub(crate) use softmax::log_softmax;
-pub(crate) use sum::sum_keepdim;
+pub(crate) use sum::{sum_keepdim, sum_rows};
 pub use view::ComposedScope;
