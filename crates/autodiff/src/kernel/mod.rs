@@ -29,7 +29,7 @@ pub(crate) use conv::{conv, conv_t, conv_w, fold, unfold};
 pub(crate) use conv_task::{BlockSaved, by_task, conv_block, conv_block_backward, task_shape};
 pub(crate) use elementwise::{add, add_scaled, affine, mask_positive, mul, relu, sub};
 pub(crate) use function::{exp, sigmoid, tanh};
-pub(crate) use mse::{mse, mse_gradient};
+pub(crate) use mse::{mse, residual};
 pub(crate) use norm::{batch_norm, batch_norm_backward};
 pub(crate) use pool::{max_pool, pool_put, pool_take};
 pub(crate) use product::product;
