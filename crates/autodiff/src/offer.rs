@@ -13,7 +13,7 @@ use candle_core::Tensor as Value;
 use crate::tape::{Node, Takes, is_recording};
 use crate::{Result, Tensor};
 
-/// What the gradient `g` of one input is to become: `Σ_m (base + mask ∘ α g)`, with or without each part.
+/// What the gradient `g` of one input is to become: `Σ_m mask ∘ (base + α g)`, with or without each part.
 #[derive(Debug)]
 pub(crate) struct Offer {
     /// What it is added to: the gradients that arrived before, or the parameter that takes a step. May repeat along an
@@ -55,7 +55,7 @@ struct Slot {
 
 impl Slots {
     pub(crate) fn new(len: usize) -> Self {
-        Self { slots: (0..len).map(|_| Slot { masked: true, ..Slot::default() }).collect() }
+        Self { slots: (0..len).map(|_| Slot::default()).collect() }
     }
 
     pub(crate) fn expect(&mut self, position: usize) {
@@ -94,12 +94,11 @@ impl Slots {
     /// Adds to a gradient.
     pub(crate) fn add(&mut self, position: usize, g: Tensor, masked: bool) -> Result<()> {
         let slot = &mut self.slots[position];
-        slot.masked &= masked;
-        slot.grad = Some(match slot.grad.take() {
-            // An accepted base has left its slot.
-            None => g,
-            Some(sum) => sum.add(&g)?,
-        });
+        (slot.masked, slot.grad) = match slot.grad.take() {
+            // The first one; or all of them, since an accepted base has left its slot.
+            None => (masked, Some(g)),
+            Some(sum) => (slot.masked && masked, Some(sum.add(&g)?)),
+        };
         Ok(())
     }
 

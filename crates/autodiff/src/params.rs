@@ -269,9 +269,11 @@ impl Params {
     /// # Errors
     /// Naming what is missing, extra, or of another shape.
     pub fn check_like(&self, template: &Self) -> Result<()> {
-        self.check_same_set(template)?;
-        for (name, expected) in template.iter() {
-            let found = self.get(name)?;
+        if !self.has_names_of(template) {
+            self.check_same_set(template)?;
+        }
+        for (i, (name, expected)) in template.iter().enumerate() {
+            let found = if self.names.list[i] == name { &self.leaves[i] } else { self.get(name)? };
             if found.shape() != expected.shape() {
                 let (found, expected) = (found.shape().clone(), expected.shape().clone());
                 return Err(Error::ParamShape { name: name.to_owned(), found, expected });
@@ -282,6 +284,11 @@ impl Params {
 
     fn each(&self, f: impl FnMut(&Tensor) -> Tensor) -> Self {
         Self { names: Arc::clone(&self.names), leaves: self.leaves.iter().map(f).collect() }
+    }
+
+    /// Whether the names are the same, in the same order.
+    fn has_names_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.names, &other.names) || self.names.list == other.names.list
     }
 
     fn check_same_set(&self, expected: &Self) -> Result<()> {
@@ -296,7 +303,7 @@ impl Params {
     }
 
     fn check_names(&self, other: &Self) -> Result<()> {
-        if Arc::ptr_eq(&self.names, &other.names) || self.names.list == other.names.list {
+        if self.has_names_of(other) {
             return Ok(());
         }
         other.check_same_set(self)?;

@@ -22,7 +22,7 @@ pub(crate) type VjpFn = dyn Fn(&Upstream<'_>) -> Result<Grads> + Send + Sync;
 pub(crate) struct Node {
     /// Grows with time, so that every node's id is above those of its parents.
     pub(crate) id: u64,
-    pub(crate) parents: SmallVec<[Option<Arc<Self>>; 2]>,
+    pub(crate) parents: SmallVec<[Option<Arc<Self>>; 3]>,
     /// `None` for a leaf.
     pub(crate) vjp: Option<Box<VjpFn>>,
     pub(crate) takes: Takes,
@@ -43,7 +43,7 @@ pub(crate) enum Takes {
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Node {
-    pub(crate) fn new(parents: SmallVec<[Option<Arc<Self>>; 2]>, vjp: Option<Box<VjpFn>>, takes: Takes) -> Arc<Self> {
+    pub(crate) fn new(parents: SmallVec<[Option<Arc<Self>>; 3]>, vjp: Option<Box<VjpFn>>, takes: Takes) -> Arc<Self> {
         Arc::new(Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), parents, vjp, takes })
     }
 }
@@ -148,7 +148,7 @@ impl Drop for NoRecord {
     }
 }
 
-type Remains = (SmallVec<[Option<Arc<Node>>; 2]>, Option<Box<VjpFn>>);
+type Remains = (SmallVec<[Option<Arc<Node>>; 3]>, Option<Box<VjpFn>>);
 
 struct Garbage {
     queue: Vec<Remains>,

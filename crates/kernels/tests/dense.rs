@@ -103,7 +103,7 @@ impl Case {
                 0 => base + alpha * value,
                 1 => (base + alpha * value).max(0.0),
                 _ if self.mask[(m * self.rows + i) * self.cols + j] > 0.0 => base + alpha * value,
-                _ => base,
+                _ => 0.0,
             };
             let at = if self.sum { 0 } else { m * size } + i * self.cols + j;
             out[at] += y;

@@ -178,22 +178,19 @@ impl Model for Mlp {
 
     fn forward(&self, params: &Params, x: &Tensor, stats: NormStats) -> Result<Tensor> {
         let mut h = self.flatten(x)?;
+        let last = self.layers.len() - 1;
         for (i, (fc, norm)) in self.layers.iter().enumerate() {
-            if i > 0 {
-                h = self.activation.apply(&h)?;
-            }
-            h = match norm {
-                // The product does the ReLU in its own pass.
-                Normalisation::None if self.activation == Activation::Relu && i + 1 < self.layers.len() => {
-                    fc.forward_relu(params, &h)?
-                }
-                _ => fc.forward(params, &h)?,
-            };
+            // Where nothing stands between a product and a ReLU, the product does both in one pass.
+            let fused = i < last && self.activation == Activation::Relu && matches!(norm, Normalisation::None);
+            h = if fused { fc.forward_relu(params, &h)? } else { fc.forward(params, &h)? };
             h = match norm {
                 Normalisation::None => h,
                 Normalisation::Batch(norm) => norm.forward(params, &h, stats)?,
                 Normalisation::Layer(norm) => norm.forward(params, &h)?,
             };
+            if i < last && !fused {
+                h = self.activation.apply(&h)?;
+            }
         }
         Ok(h)
     }

@@ -16,6 +16,7 @@ mod prefetch;
 #[cfg(any(feature = "images", test))]
 mod resize;
 mod rotated;
+mod sine;
 mod sinusoid;
 mod split;
 mod subset;

@@ -13,6 +13,7 @@ use std::ops::Range;
 use candle_core::{Device, Tensor};
 use rand::{Rng, RngCore, seq::index};
 
+use crate::sine::sine;
 use crate::{Batch, Error, Result, TaskBatch, TaskSampler};
 
 /// A distribution over sine waves. Default: the 10-shot protocol of MAML.
@@ -103,7 +104,7 @@ impl Sinusoid {
     /// [`Error::Config`] as [`validate`](Self::validate).
     pub fn sample_with_latents(&self, rng: &mut dyn RngCore, n_tasks: usize) -> Result<(TaskBatch, Tensor)> {
         self.validate()?;
-        let (mut support, mut query) = (Points::default(), Points::default());
+        let (mut support, mut query) = (Points::new(n_tasks * self.shots), Points::new(n_tasks * self.queries));
         let mut latents = Vec::with_capacity(2 * n_tasks);
         for _ in 0..n_tasks {
             let wave = Wave { amplitude: uniform(rng, &self.amplitude), phase: uniform(rng, &self.phase) };
@@ -147,21 +148,24 @@ struct Wave {
 }
 
 /// Inputs and targets of one batch as they are collected, task after task.
-#[derive(Default)]
 struct Points {
     x: Vec<f32>,
     y: Vec<f32>,
 }
 
 impl Points {
+    fn new(capacity: usize) -> Self {
+        Self { x: Vec::with_capacity(capacity), y: Vec::with_capacity(capacity) }
+    }
+
     fn extend(&mut self, xs: &[f32], wave: &Wave, oracle: bool) {
         for &x in xs {
             self.x.push(x);
             if oracle {
                 self.x.extend([wave.amplitude, wave.phase]);
             }
-            // libm's sine has the same bits on every machine; the platform's may not.
-            self.y.push(wave.amplitude * libm::sinf(x - wave.phase));
+            // This sine has the same bits on every machine; the platform's may not.
+            self.y.push(wave.amplitude * sine(x - wave.phase));
         }
     }
 

@@ -1,8 +1,11 @@
 //! Batched matrix products with what follows them.
 
+use std::borrow::Cow;
+
 use candle_core::{Layout, Tensor as Value};
 use rekindle_kernels as kernels;
 use rekindle_kernels::{Level, Matrix, Operand};
+use smallvec::SmallVec;
 
 use super::view::{Direct, direct, raw, slice, tensor};
 use super::{add, affine, mask_positive, relu, sum_keepdim};
@@ -11,34 +14,32 @@ use crate::ops::product::{After, Base, Epilogue};
 
 /// `Σ after(base + α A B)` of `[lead…, i, k] @ [lead…, k, j]`, each side read transposed where its flag says so.
 ///
-/// Both have the same leading axes; these may be views that repeat one matrix (stride 0). A base asks for one leading
+/// Both have the same leading axes; these may be views that repeat one matrix (stride 0). A bias asks for one leading
 /// axis, the tasks.
 pub(crate) fn product(a: &Value, ta: bool, b: &Value, tb: bool, epilogue: &Epilogue) -> Result<Value> {
-    let lead = &a.dims()[..a.rank() - 2];
-    let rows = a.dims()[a.rank() - if ta { 1 } else { 2 }];
-    let cols = b.dims()[b.rank() - if tb { 2 } else { 1 }];
     let base = match &epilogue.base {
         Base::Nothing => None,
-        Base::Bias(bias) => Some(bias.value().unsqueeze(1)?.broadcast_as((bias.dim(0)?, rows, cols))?),
-        Base::Full(base) => Some(base.value().clone()),
+        Base::Bias(base) | Base::Full(base) => Some(base.value()),
     };
     let mask = match &epilogue.after {
         After::Mask(mask) => Some(mask),
         _ => None,
     };
-    let values: Vec<&Value> = [Some(a), Some(b), base.as_ref(), mask].into_iter().flatten().collect();
+    let values: SmallVec<[&Value; 4]> = [Some(a), Some(b), base, mask].into_iter().flatten().collect();
     if matches!(direct(&values), Direct::F32) {
-        let shape = [if epilogue.sum { &[1] } else { lead }, &[rows, cols]].concat();
-        return one_pass(a, ta, b, tb, base, epilogue, shape);
+        return one_pass(a, ta, b, tb, (base, mask), epilogue);
     }
     let y = affine(&plain(a, ta, b, tb)?, epilogue.alpha, 0.0)?;
-    let y = match (&epilogue.after, base) {
-        (After::Mask(mask), Some(base)) => add(&base, &mask_positive(&y, mask)?)?,
-        (After::Mask(mask), None) => mask_positive(&y, mask)?,
-        (_, Some(base)) => add(&base, &y)?,
-        (_, None) => y,
+    let base = match &epilogue.base {
+        Base::Bias(bias) => Some(bias.value().unsqueeze(1)?.broadcast_as(y.shape())?),
+        _ => base.cloned(),
     };
-    let y = if matches!(epilogue.after, After::Relu) { relu(&y)? } else { y };
+    let y = base.map_or_else(|| Ok(y.clone()), |base| add(&base, &y))?;
+    let y = match &epilogue.after {
+        After::Keep => y,
+        After::Relu => relu(&y)?,
+        After::Mask(mask) => mask_positive(&y, mask)?,
+    };
     if epilogue.sum { sum_keepdim(&y, &[0]) } else { Ok(y) }
 }
 
@@ -47,27 +48,24 @@ fn one_pass(
     ta: bool,
     b: &Value,
     tb: bool,
-    base: Option<Value>,
+    (base, mask): (Option<&Value>, Option<&Value>),
     epilogue: &Epilogue,
-    shape: Vec<usize>,
 ) -> Result<Value> {
-    let (a, b) = (even_lead(a)?, even_lead(b)?);
-    let base =
-        base.map(|base| if base.stride().last() == Some(&1) { Ok(base) } else { base.contiguous() }).transpose()?;
-    let mask = match &epilogue.after {
-        After::Mask(mask) => Some(mask.contiguous()?),
-        _ => None,
-    };
+    let is_bias = matches!(epilogue.base, Base::Bias(_));
+    let (a, b) = (even_lead(a, 2)?, even_lead(b, 2)?);
+    let base = base.map(|base| with_rows(base, if is_bias { 1 } else { 2 })).transpose()?;
+    let mask = mask.map(Value::contiguous).transpose()?;
     let (a_guard, a_layout) = a.storage_and_layout();
     let (b_guard, b_layout) = b.storage_and_layout();
-    let base_guard = base.as_ref().map(Value::storage_and_layout);
+    let base_guard = base.as_ref().map(|base| base.storage_and_layout());
     let mask_guard = mask.as_ref().map(Value::storage_and_layout);
     let (left, [rows, inner]) = operand(raw(&a_guard)?, a_layout, ta);
     let (right, [_, cols]) = operand(raw(&b_guard)?, b_layout, tb);
     let base = match &base_guard {
         Some((guard, layout)) => {
-            let (o, _) = operand(raw(guard)?, layout, false);
-            Some(kernels::Base { data: o.data, task: o.task, row: o.row })
+            let (data, lead) = (from_start(raw(guard)?, layout), if is_bias { 1 } else { layout.dims().len() - 2 });
+            let row = if is_bias { 0 } else { layout.stride()[lead] };
+            Some(kernels::Base { data, task: task_stride(layout, lead), row })
         }
         None => None,
     };
@@ -76,8 +74,9 @@ fn one_pass(
         (_, Some((guard, layout))) => kernels::After::Mask(super::view::elements(guard, layout)?),
         _ => kernels::After::Keep,
     };
+    let lead = &a.dims()[..a.rank() - 2];
     let product = kernels::Product {
-        tasks: a.dims()[..a.rank() - 2].iter().product(),
+        tasks: lead.iter().product(),
         rows,
         inner,
         cols,
@@ -90,30 +89,43 @@ fn one_pass(
     };
     let mut out = Vec::new();
     kernels::product(Level::current(), &product, &mut out)?;
-    tensor(out, shape)
+    tensor(out, [if epilogue.sum { &[1] } else { lead }, &[rows, cols]].concat())
 }
 
-/// The tensor itself where its leading axes can be walked with one stride, a copy otherwise.
-fn even_lead(x: &Value) -> Result<Value> {
-    let lead = x.rank() - 2;
-    let axes: Vec<(usize, usize)> = x.dims()[..lead].iter().copied().zip(x.stride()[..lead].iter().copied()).collect();
-    let walked = axes.iter().all(|&(n, stride)| n == 1 || stride == 0)
-        || axes.windows(2).all(|pair| pair[0].0 == 1 || pair[0].1 == pair[1].0 * pair[1].1);
-    if walked { Ok(x.clone()) } else { Ok(x.contiguous()?) }
+/// The tensor itself where all axes but the last `inner` ones can be walked with one stride, a copy otherwise.
+fn even_lead(x: &Value, inner: usize) -> Result<Cow<'_, Value>> {
+    let lead = x.rank() - inner;
+    let (dims, strides) = (&x.dims()[..lead], &x.stride()[..lead]);
+    let repeats = dims.iter().zip(strides).all(|(&n, &stride)| n == 1 || stride == 0);
+    let follows = |axis: usize| dims[axis - 1] == 1 || strides[axis - 1] == dims[axis] * strides[axis];
+    if repeats || (1..lead).all(follows) { Ok(Cow::Borrowed(x)) } else { Ok(Cow::Owned(x.contiguous()?)) }
+}
+
+/// As [`even_lead`], with the elements of a row side by side.
+fn with_rows(x: &Value, inner: usize) -> Result<Cow<'_, Value>> {
+    if x.stride().last() == Some(&1) { even_lead(x, inner) } else { Ok(Cow::Owned(x.contiguous()?)) }
+}
+
+/// The distance of two tasks in a layout whose first `lead` axes can be walked with one stride.
+fn task_stride(layout: &Layout, lead: usize) -> usize {
+    (0..lead).rev().find(|&axis| layout.dims()[axis] != 1).map_or(0, |axis| layout.stride()[axis])
+}
+
+/// A storage from a layout's first element on.
+fn from_start<'a>(data: &'a [f32], layout: &Layout) -> &'a [f32] {
+    // An empty view may start behind the end of its storage.
+    data.get(layout.start_offset()..).unwrap_or(&[])
 }
 
 /// A layout's matrices, one for each place in the leading axes, and their size as they are read.
 fn operand<'a>(data: &'a [f32], layout: &Layout, transposed: bool) -> (Operand<'a>, [usize; 2]) {
-    let rank = layout.dims().len();
-    let (dims, strides) = (layout.dims(), layout.stride());
-    let task = (0..rank - 2).rev().find(|&axis| dims[axis] != 1).map_or(0, |axis| strides[axis]);
-    // An empty view may start behind the end of its storage.
-    let data = data.get(layout.start_offset()..).unwrap_or(&[]);
-    let (row, col) = (strides[rank - 2], strides[rank - 1]);
+    let lead = layout.dims().len() - 2;
+    let (data, task) = (from_start(data, layout), task_stride(layout, lead));
+    let ([m, n], [row, col]) = ([0, 1].map(|i| layout.dims()[lead + i]), [0, 1].map(|i| layout.stride()[lead + i]));
     if transposed {
-        (Operand { data, task, row: col, col: row }, [dims[rank - 1], dims[rank - 2]])
+        (Operand { data, task, row: col, col: row }, [n, m])
     } else {
-        (Operand { data, task, row, col }, [dims[rank - 2], dims[rank - 1]])
+        (Operand { data, task, row, col }, [m, n])
     }
 }
 

@@ -26,6 +26,12 @@ pub(crate) fn sum_keepdim(x: &Value, axes: &[usize]) -> Result<Value> {
     }, Ok(x.sum_keepdim(axes)?))
 }
 
+/// Sum over the middle axis, which goes away: `[M, B, O]` to `[M, O]`.
+pub(crate) fn sum_rows(x: &Value) -> Result<Value> {
+    let (m, rows, o) = x.dims3()?;
+    dispatch!([x], T => sum_middle::<T>(&x.contiguous()?, m, rows, o), Ok(x.sum(1)?))
+}
+
 /// Neighbouring axes are summed together: a list of `(outer, n, inner)` views, last axes first, and the shape after.
 fn plan(dims: &[usize], axes: &[usize]) -> Vec<(usize, usize, usize, Vec<usize>)> {
     let mut dims = dims.to_vec();
@@ -70,6 +76,10 @@ fn sum_middle<T: Real>(x: &Value, outer: usize, n: usize, inner: usize) -> Resul
 
 #[inline(always)]
 fn sum_row<T: Real>(row: &[T]) -> T {
+    if row.len() <= LANES {
+        // The same additions.
+        return row.iter().fold(T::ZERO, |sum, &v| sum + v);
+    }
     row.chunks(BLOCK * LANES).fold(T::ZERO, |sum, block| sum + sum_block(block))
 }
 

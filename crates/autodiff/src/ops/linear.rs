@@ -26,9 +26,8 @@ impl Tensor {
 
     /// The sum over the rows, `[M, B, O]` to `[M, O]`.
     pub(crate) fn sum_rows(&self) -> Result<Self> {
-        let (m, rows, o) = self.value().dims3()?;
-        let y = kernel::sum_keepdim(self.value(), &[1])?.reshape((m, o))?;
-        Ok(Self::unary(y, self, move |up| up.grad().repeat_rows(rows)))
+        let rows = self.dim(1)?;
+        Ok(Self::unary(kernel::sum_rows(self.value())?, self, move |up| up.grad().repeat_rows(rows)))
     }
 
     /// Every row the same, `[M, O]` to `[M, B, O]`: a view, and the adjoint of [`sum_rows`](Self::sum_rows).

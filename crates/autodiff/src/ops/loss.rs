@@ -4,6 +4,7 @@ use candle_core::{DType, Tensor as Value};
 use smallvec::smallvec;
 
 use crate::kernel;
+use crate::tape::Upstream;
 use crate::{Error, Result, Tensor};
 
 impl Tensor {
@@ -21,7 +22,7 @@ impl Tensor {
         let y = kernel::mse(self.value(), targets.value())?;
         let (x, t) = (self.clone(), targets.clone());
         Ok(Self::custom(y, &[self, targets], move |up| {
-            let g = mse_gradient(&x, &t, up.grad(), 2.0 / n as f64)?;
+            let g = residual(&x, Some(&t), up.grad(), 2.0 / n as f64)?;
             let by_targets = up.wants(1).then(|| g.neg()).transpose()?;
             Ok(smallvec![up.wants(0).then_some(g), by_targets])
         }))
@@ -73,13 +74,6 @@ impl Tensor {
         Ok(Self::new(targets.broadcast_eq(&classes)?.to_dtype(like.dtype())?))
     }
 
-    /// `[M]` as `[M, 1, …, 1]`.
-    fn over_task(&self, rank: usize) -> Result<Self> {
-        let mut dims = vec![1; rank];
-        dims[0] = self.elem_count();
-        self.reshape(dims)
-    }
-
     /// The mean over every axis but the first, `[M]`.
     ///
     /// # Errors
@@ -92,24 +86,30 @@ impl Tensor {
     }
 }
 
-/// `s u (x − t)`, where `u [M]` is the gradient of each task's loss.
-fn mse_gradient(x: &Tensor, t: &Tensor, u: &Tensor, s: f64) -> Result<Tensor> {
-    let y = kernel::mse_gradient(x.value(), t.value(), u.value(), s)?;
-    let held = (x.clone(), t.clone(), u.clone());
-    Ok(Tensor::custom(y, &[x, t, u], move |up| {
+/// `s u (x − t)`, where `u [M]` is the gradient of each task's loss; without `t`, `s u x`: the derivative by `x`.
+fn residual(x: &Tensor, t: Option<&Tensor>, u: &Tensor, s: f64) -> Result<Tensor> {
+    let y = kernel::residual(x.value(), t.map(Tensor::value), u.value(), s)?;
+    let held = (x.clone(), t.cloned(), u.clone());
+    let vjp = move |up: &Upstream<'_>| {
         let (x, t, u) = &held;
-        let side = |v: &Tensor| v.mul(&u.over_task(v.rank())?)?.scale(s);
-        let by_x = if up.wants(0) || up.wants(1) { Some(side(up.grad())?) } else { None };
-        let by_t = if up.wants(1) { by_x.as_ref().map(Tensor::neg).transpose()? } else { None };
-        let by_u = if up.wants(2) {
-            let each = up.grad().mul(&x.sub(t)?)?;
+        let by_x = if up.wants(0) || up.wants(2) { Some(residual(up.grad(), None, u, s)?) } else { None };
+        let by_t = if up.wants(2) { by_x.as_ref().map(Tensor::neg).transpose()? } else { None };
+        let by_u = if up.wants(1) {
+            let each = match t {
+                Some(t) => up.grad().mul(&x.sub(t)?)?,
+                None => up.grad().mul(x)?,
+            };
             let m = u.elem_count();
             Some(each.reshape((m, each.elem_count() / m.max(1)))?.sum(&[1])?.scale(s)?)
         } else {
             None
         };
-        Ok(smallvec![by_x.filter(|_| up.wants(0)), by_t, by_u])
-    }))
+        Ok(smallvec![by_x.filter(|_| up.wants(0)), by_u, by_t])
+    };
+    Ok(match t {
+        Some(t) => Tensor::custom(y, &[x, u, t], vjp),
+        None => Tensor::custom(y, &[x, u], vjp),
+    })
 }
 
 fn check_classes(targets: &Value, n: u32) -> Result<()> {

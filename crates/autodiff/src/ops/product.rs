@@ -73,7 +73,7 @@ pub(crate) enum Base {
 pub(crate) enum After {
     Keep,
     Relu,
-    /// The product counts only where this is positive; the base counts everywhere.
+    /// It counts only where this is positive, and is zero elsewhere.
     Mask(Value),
 }
 
@@ -118,14 +118,10 @@ pub(crate) fn product_with(
     let (alpha, has_bias, saved) = (epilogue.alpha, matches!(epilogue.base, Base::Bias(_)), y.clone());
     let after = epilogue.after.clone();
     let vjp = move |up: &Upstream<'_>| {
-        // `whole` reaches the base, `u` the product.
-        let whole = match after {
-            After::Relu if !up.masked() => up.grad().mask_positive(&saved)?,
-            _ => up.grad().clone(),
-        };
         let u = match &after {
-            After::Mask(mask) if up.wants(0) || up.wants(1) => whole.mask_positive(mask)?,
-            _ => whole.clone(),
+            After::Relu if !up.masked() => up.grad().mask_positive(&saved)?,
+            After::Mask(mask) if !up.masked() => up.grad().mask_positive(mask)?,
+            _ => up.grad().clone(),
         };
         let lhs = match &held.1 {
             Some(b) if up.wants(0) => {
@@ -150,13 +146,17 @@ pub(crate) fn product_with(
             _ => None,
         };
         let base = match up.wants(2) {
-            true if has_bias => Some(whole.sum_rows()?),
-            true => Some(whole),
+            true if has_bias => Some(u.sum_rows()?),
+            true => Some(u),
             false => None,
         };
         Ok(smallvec![lhs, rhs, base])
     };
-    let takes = if matches!(epilogue.after, After::Relu) { Takes::Masked(y.clone()) } else { Takes::Plain };
+    let takes = match &epilogue.after {
+        After::Keep => Takes::Plain,
+        After::Relu => Takes::Masked(y.clone()),
+        After::Mask(mask) => Takes::Masked(mask.clone()),
+    };
     match epilogue.base() {
         Some(base) => Ok(Tensor::custom_taking(takes, y, &[a, b, base], vjp)),
         None => Ok(Tensor::custom_taking(takes, y, &[a, b], vjp)),

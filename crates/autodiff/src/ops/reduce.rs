@@ -112,10 +112,11 @@ impl Tensor {
     /// # Errors
     /// If the shapes do not fit.
     pub fn broadcast_to(&self, shape: impl Into<Shape>) -> Result<Self> {
-        let (to, from) = (shape.into(), self.shape().clone());
-        if to == from {
+        let to = shape.into();
+        if &to == self.shape() {
             return Ok(self.clone());
         }
+        let from = self.shape().clone();
         let over_tasks =
             to.rank() == from.rank() && from.dims().first() == Some(&1) && to.dims()[1..] == from.dims()[1..];
         let takes = if over_tasks { Takes::TaskSum } else { Takes::Plain };

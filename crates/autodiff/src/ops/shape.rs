@@ -11,10 +11,11 @@ impl Tensor {
     /// # Errors
     /// If the number of elements differs.
     pub fn reshape(&self, shape: impl Into<Shape>) -> Result<Self> {
-        let (to, from) = (shape.into(), self.shape().clone());
-        if to == from {
+        let to = shape.into();
+        if &to == self.shape() {
             return Ok(self.clone());
         }
+        let from = self.shape().clone();
         Ok(Self::unary(self.value().reshape(to)?, self, move |up| up.grad().reshape(from.clone())))
     }
 

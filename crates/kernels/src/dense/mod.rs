@@ -70,7 +70,7 @@ pub enum After<'a> {
     Keep,
     /// `max(0, base + α A B)`.
     Relu,
-    /// `base + α A B` where the mask (dense, of the output's shape before any sum) is positive, and `base` elsewhere.
+    /// `base + α A B` where the mask (dense, of the output's shape before any sum) is positive, and 0 elsewhere.
     Mask(&'a [f32]),
 }
 
@@ -163,9 +163,9 @@ impl<'a> Product<'a> {
         }
     }
 
-    /// Whether the sums may start at the base: then nothing is left to do to them but a ReLU.
+    /// Whether the sums may start at the base: then nothing is left to do to them but what comes after.
     fn starts_at_base(&self) -> bool {
-        self.alpha == 1.0 && !matches!(self.after, After::Mask(_))
+        self.alpha == 1.0
     }
 
     /// The same product in the form that runs fastest.

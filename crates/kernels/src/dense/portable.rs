@@ -32,14 +32,13 @@ fn element(p: &Product<'_>, m: usize, i: usize, j: usize) -> f32 {
 #[inline(always)]
 pub(super) fn finish(p: &Product<'_>, m: usize, i: usize, j: usize, sum: f32) -> f32 {
     let base = p.base.map_or(0.0, |base| base.data[m * base.task + i * base.row + j]);
+    let value = base + p.alpha * sum;
     match p.after {
-        After::Keep => base + p.alpha * sum,
+        After::Keep => value,
         // Written so that a NaN stays one.
-        After::Relu => match base + p.alpha * sum {
-            negative if negative <= 0.0 => 0.0,
-            other => other,
-        },
-        After::Mask(mask) if mask[(m * p.rows + i) * p.cols + j] > 0.0 => base + p.alpha * sum,
-        After::Mask(_) => base,
+        After::Relu if value <= 0.0 => 0.0,
+        After::Relu => value,
+        After::Mask(mask) if mask[(m * p.rows + i) * p.cols + j] > 0.0 => value,
+        After::Mask(_) => 0.0,
     }
 }

@@ -14,32 +14,24 @@ pub(super) const fn most_rows(registers: usize, vectors: usize) -> usize {
     }
 }
 
-/// The parts of `0..n`, as even as can be, none larger than `most`: start and length of each.
-pub(super) struct Even {
-    start: usize,
-    each: usize,
-    /// Parts that have one more.
-    longer: usize,
-    left: usize,
+/// Most rows of a tile that is added up over the tasks, given those of a plain one: it has a second set of registers.
+pub(super) const fn most_summed(rows: usize) -> usize {
+    rows.div_ceil(2)
 }
 
-impl Even {
-    #[inline(always)]
-    pub(super) fn new(n: usize, most: usize) -> Self {
-        let parts = n.div_ceil(most);
-        Self { start: 0, each: n / parts.max(1), longer: n % parts.max(1), left: parts }
-    }
+/// `count` parts of `len`, one after another from `first` on.
+#[derive(Clone, Copy)]
+pub(super) struct Run {
+    pub(super) first: usize,
+    pub(super) len: usize,
+    pub(super) count: usize,
 }
 
-impl Iterator for Even {
-    type Item = (usize, usize);
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<(usize, usize)> {
-        self.left = self.left.checked_sub(1)?;
-        let len = self.each + usize::from(self.longer > 0);
-        self.longer = self.longer.saturating_sub(1);
-        self.start += len;
-        Some((self.start - len, len))
-    }
+/// The parts of `0..n`, as even as can be, none longer than `most`: the longer ones, and then those that have one less.
+#[inline(always)]
+pub(super) fn even(n: usize, most: usize) -> [Run; 2] {
+    let parts = n.div_ceil(most).max(1);
+    let (len, longer) = (n / parts, n % parts);
+    let first = Run { first: 0, len: len + 1, count: longer };
+    [first, Run { first: longer * (len + 1), len, count: parts - longer }]
 }

@@ -12,8 +12,8 @@
 
 use std::cell::RefCell;
 
-use super::split::{Even, most_rows, most_vectors};
-use super::{After, Base, Product, pack};
+use super::split::{Run, even, most_rows, most_summed, most_vectors};
+use super::{After, Product, pack};
 use crate::simd::Simd;
 
 thread_local! {
@@ -98,131 +98,175 @@ struct Block<'a, 'p> {
     add: bool,
 }
 
-#[inline(always)]
-unsafe fn columns<S: Simd>(simd: S, block: &Block<'_, '_>) {
-    let cols = block.p.cols;
-    for (first, vectors) in Even::new(cols.div_ceil(S::LANES), most_vectors(S::REGISTERS)) {
-        let left = first * S::LANES;
-        // Lanes in use of the tile's last vector.
-        let last = (cols - left).min(vectors * S::LANES) - (vectors - 1) * S::LANES;
-        // SAFETY: columns from `left` on, `vectors` of them with `last` lanes in the last, lie within the output.
-        unsafe {
-            match vectors {
-                1 => rows::<S, 1>(simd, block, left, last),
-                2 => rows::<S, 2>(simd, block, left, last),
-                3 => rows::<S, 3>(simd, block, left, last),
-                _ => rows::<S, 4>(simd, block, left, last),
-            }
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn rows<S: Simd, const N: usize>(simd: S, block: &Block<'_, '_>, left: usize, last: usize) {
-    // A sum over tasks has a second set of registers.
-    let most = most_rows(S::REGISTERS, N);
-    for (top, rows) in Even::new(block.p.rows, if block.tasks > 1 { most.div_ceil(2) } else { most }) {
-        // SAFETY: rows `top .. top + rows` lie within the output.
-        unsafe {
-            match rows {
-                1 => tile::<S, 1, N>(simd, block, top, left, last),
-                2 => tile::<S, 2, N>(simd, block, top, left, last),
-                3 => tile::<S, 3, N>(simd, block, top, left, last),
-                4 => tile::<S, 4, N>(simd, block, top, left, last),
-                5 => tile::<S, 5, N>(simd, block, top, left, last),
-                6 => tile::<S, 6, N>(simd, block, top, left, last),
-                7 => tile::<S, 7, N>(simd, block, top, left, last),
-                _ => tile::<S, 8, N>(simd, block, top, left, last),
-            }
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn tile<S: Simd, const R: usize, const N: usize>(
-    simd: S,
-    block: &Block<'_, '_>,
+/// Where a tile lies in the output: its first row and column, and the lanes in use of its last vector.
+#[derive(Clone, Copy)]
+struct Place {
     top: usize,
     left: usize,
     last: usize,
-) {
-    let p = block.p;
-    // Arrays of vectors are read and written by constant indices only: anything else would keep them in memory.
-    // SAFETY: rows, columns and inner indices stay below the sizes that `check` has proved in bounds.
-    unsafe {
-        let mut total = [[simd.splat(0.0); N]; R];
-        for t in 0..block.tasks {
-            let m = block.first + t;
-            let mut sums = [[simd.splat(0.0); N]; R];
-            if let (true, Some(base)) = (p.starts_at_base(), &p.base) {
-                for r in 0..R {
-                    for v in 0..N {
-                        let lanes = if v + 1 == N { last } else { S::LANES };
-                        sums[r][v] = load_base(simd, base, m, [top + r, left + v * S::LANES, lanes]);
-                    }
+}
+
+#[inline(always)]
+unsafe fn columns<S: Simd>(simd: S, block: &Block<'_, '_>) {
+    let cols = block.p.cols;
+    for Run { first, len: vectors, count } in even(cols.div_ceil(S::LANES), most_vectors(S::REGISTERS)) {
+        for i in 0..count {
+            let left = (first + i * vectors) * S::LANES;
+            let last = (cols - left).min(vectors * S::LANES) - (vectors - 1) * S::LANES;
+            let place = Place { top: 0, left, last };
+            // SAFETY: columns from `left` on, `vectors` of them with `last` lanes in the last, lie within the output.
+            unsafe {
+                match vectors {
+                    1 => rows::<S, 1>(simd, block, place),
+                    2 => rows::<S, 2>(simd, block, place),
+                    3 => rows::<S, 3>(simd, block, place),
+                    _ => rows::<S, 4>(simd, block, place),
                 }
-            }
-            let mut sums = multiply::<S, R, N>(simd, block, t, [top, left, last], sums);
-            if !p.starts_at_base() {
-                for r in 0..R {
-                    for v in 0..N {
-                        let lanes = if v + 1 == N { last } else { S::LANES };
-                        sums[r][v] = finish(simd, p, m, [top + r, left + v * S::LANES, lanes], sums[r][v]);
-                    }
-                }
-            } else if let After::Relu = p.after {
-                for r in 0..R {
-                    for v in 0..N {
-                        sums[r][v] = simd.max(simd.splat(0.0), sums[r][v]);
-                    }
-                }
-            }
-            if t == 0 {
-                total = sums;
-            } else {
-                for r in 0..R {
-                    for v in 0..N {
-                        total[r][v] = simd.add(total[r][v], sums[r][v]);
-                    }
-                }
-            }
-        }
-        for r in 0..R {
-            for v in 0..N {
-                let lanes = if v + 1 == N { last } else { S::LANES };
-                let to = block.out.add((top + r) * p.cols + left + v * S::LANES);
-                let y = total[r][v];
-                let y = if block.add { simd.add(simd.load_first(to, lanes), y) } else { y };
-                simd.store_first(to, lanes, y);
             }
         }
     }
 }
 
-/// `sums + A B` of the block's task `t`, for a tile.
+#[inline(always)]
+unsafe fn rows<S: Simd, const N: usize>(simd: S, block: &Block<'_, '_>, place: Place) {
+    let most = most_rows(S::REGISTERS, N);
+    for Run { first, len, count } in even(block.p.rows, if block.tasks > 1 { most_summed(most) } else { most }) {
+        if count == 0 {
+            continue;
+        }
+        let place = Place { top: first, ..place };
+        // SAFETY: `count` times `len` rows from `first` on lie within the output.
+        unsafe {
+            match len {
+                1 => tiles::<S, 1, N>(simd, block, place, count),
+                2 => tiles::<S, 2, N>(simd, block, place, count),
+                3 => tiles::<S, 3, N>(simd, block, place, count),
+                4 => tiles::<S, 4, N>(simd, block, place, count),
+                5 => tiles::<S, 5, N>(simd, block, place, count),
+                6 => tiles::<S, 6, N>(simd, block, place, count),
+                7 => tiles::<S, 7, N>(simd, block, place, count),
+                _ => tiles::<S, 8, N>(simd, block, place, count),
+            }
+        }
+    }
+}
+
+/// `count` tiles, one below the other.
+#[inline(always)]
+unsafe fn tiles<S: Simd, const R: usize, const N: usize>(simd: S, block: &Block<'_, '_>, place: Place, count: usize) {
+    for i in 0..count {
+        let place = Place { top: place.top + i * R, ..place };
+        // Arrays of vectors are read and written by constant indices only: anything else would keep them in memory.
+        // SAFETY: the caller vouches for the rows and columns.
+        unsafe {
+            let mut total = values::<S, R, N>(simd, block, 0, place);
+            // Larger tiles are never added up.
+            if R <= most_summed(most_rows(S::REGISTERS, N)) {
+                for t in 1..block.tasks {
+                    let more = values::<S, R, N>(simd, block, t, place);
+                    for r in 0..R {
+                        for v in 0..N {
+                            total[r][v] = simd.add(total[r][v], more[r][v]);
+                        }
+                    }
+                }
+            }
+            let to = block.out.add(place.top * block.p.cols + place.left);
+            for r in 0..R {
+                let to = to.add(r * block.p.cols);
+                let mut row = total[r];
+                if block.add {
+                    let sum = load_row::<S, N>(simd, to, place.last);
+                    for v in 0..N {
+                        row[v] = simd.add(sum[v], row[v]);
+                    }
+                }
+                for v in 0..N - 1 {
+                    simd.store(to.add(v * S::LANES), row[v]);
+                }
+                simd.store_first(to.add((N - 1) * S::LANES), place.last, row[N - 1]);
+            }
+        }
+    }
+}
+
+/// What the block's task `t` has in a tile.
+#[inline(always)]
+unsafe fn values<S: Simd, const R: usize, const N: usize>(
+    simd: S,
+    block: &Block<'_, '_>,
+    t: usize,
+    place: Place,
+) -> [[S::V; N]; R] {
+    let (p, m) = (block.p, block.first + t);
+    let Place { top, left, last } = place;
+    let zero = simd.splat(0.0);
+    let mut sums = [[zero; N]; R];
+    // SAFETY: rows, columns and inner indices stay below the sizes that `check` has proved in bounds.
+    unsafe {
+        let starts_at_base = p.starts_at_base();
+        if let (true, Some(base)) = (starts_at_base, &p.base) {
+            let from = base.data.as_ptr().add(m * base.task + top * base.row + left);
+            for r in 0..R {
+                sums[r] = load_row(simd, from.add(r * base.row), last);
+            }
+        }
+        if p.inner > 0 {
+            let a = p.a.data.as_ptr().add(m * p.a.task + top * p.a.row);
+            sums = multiply(simd, block, a, block.b.add(t * p.b.task + left), last, sums);
+        }
+        if !starts_at_base {
+            let alpha = simd.splat(p.alpha);
+            for r in 0..R {
+                let base = match &p.base {
+                    Some(base) => {
+                        load_row(simd, base.data.as_ptr().add(m * base.task + (top + r) * base.row + left), last)
+                    }
+                    None => [zero; N],
+                };
+                for v in 0..N {
+                    sums[r][v] = simd.fma(alpha, sums[r][v], base[v]);
+                }
+            }
+        }
+        match p.after {
+            After::Keep => {}
+            After::Relu => {
+                for r in 0..R {
+                    for v in 0..N {
+                        sums[r][v] = simd.max(zero, sums[r][v]);
+                    }
+                }
+            }
+            After::Mask(mask) => {
+                let mask = mask.as_ptr().add((m * p.rows + top) * p.cols + left);
+                for r in 0..R {
+                    let mask = load_row::<S, N>(simd, mask.add(r * p.cols), last);
+                    for v in 0..N {
+                        sums[r][v] = simd.where_gt(mask[v], zero, sums[r][v], zero);
+                    }
+                }
+            }
+        }
+    }
+    sums
+}
+
+/// `sums + A B` of a tile whose first row of `A` begins at `a`, and whose columns of `B` begin at `b`.
 #[inline(always)]
 unsafe fn multiply<S: Simd, const R: usize, const N: usize>(
     simd: S,
     block: &Block<'_, '_>,
-    t: usize,
-    [top, left, last]: [usize; 3],
+    a: *const f32,
+    b: *const f32,
+    last: usize,
     mut sums: [[S::V; N]; R],
 ) -> [[S::V; N]; R] {
     let p = block.p;
-    if p.inner == 0 {
-        return sums;
-    }
-    // SAFETY: as for `tile`.
+    // SAFETY: as for `values`.
     unsafe {
-        let a = p.a.data.as_ptr().add((block.first + t) * p.a.task + top * p.a.row);
-        let b = block.b.add(t * p.b.task + left);
         for k in 0..p.inner {
-            let row = b.add(k * block.stride);
-            let mut right = [simd.splat(0.0); N];
-            for v in 0..N - 1 {
-                right[v] = simd.load(row.add(v * S::LANES));
-            }
-            right[N - 1] = simd.load_first(row.add((N - 1) * S::LANES), last);
+            let right = load_row::<S, N>(simd, b.add(k * block.stride), last);
             for r in 0..R {
                 let x = simd.splat(*a.add(r * p.a.row + k * p.a.col));
                 for v in 0..N {
@@ -234,31 +278,16 @@ unsafe fn multiply<S: Simd, const R: usize, const N: usize>(
     sums
 }
 
-/// `lanes` columns of a row of task `m`'s base.
+/// `N` vectors, the last of them with `last` lanes.
 #[inline(always)]
-unsafe fn load_base<S: Simd>(simd: S, base: &Base<'_>, m: usize, [row, col, lanes]: [usize; 3]) -> S::V {
-    // SAFETY: the columns lie within the output, and so within the base.
-    unsafe { simd.load_first(base.data.as_ptr().add(m * base.task + row * base.row + col), lanes) }
-}
-
-/// The epilogue of one vector of task `m`'s output: `lanes` columns of a row.
-#[inline(always)]
-unsafe fn finish<S: Simd>(simd: S, p: &Product<'_>, m: usize, [row, col, lanes]: [usize; 3], sum: S::V) -> S::V {
-    let zero = simd.splat(0.0);
-    // SAFETY: the columns lie within the output, and so within the mask and the base.
+unsafe fn load_row<S: Simd, const N: usize>(simd: S, from: *const f32, last: usize) -> [S::V; N] {
+    let mut row = [simd.splat(0.0); N];
+    // SAFETY: the caller vouches for so many numbers.
     unsafe {
-        let base = match &p.base {
-            Some(base) => load_base(simd, base, m, [row, col, lanes]),
-            None => zero,
-        };
-        let y = simd.fma(simd.splat(p.alpha), sum, base);
-        match p.after {
-            After::Keep => y,
-            After::Relu => simd.max(zero, y),
-            After::Mask(mask) => {
-                let mask = simd.load_first(mask.as_ptr().add((m * p.rows + row) * p.cols + col), lanes);
-                simd.where_gt(mask, zero, y, base)
-            }
+        for v in 0..N - 1 {
+            row[v] = simd.load(from.add(v * S::LANES));
         }
+        row[N - 1] = simd.load_first(from.add((N - 1) * S::LANES), last);
     }
+    row
 }
