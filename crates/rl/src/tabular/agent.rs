@@ -30,8 +30,7 @@ impl Sizes {
     /// # Errors
     /// [`Error::NothingToPlay`].
     pub fn validate(&self) -> Result<()> {
-        let sizes =
-            [("number of states", self.states), ("number of actions", self.actions), ("horizon", self.horizon)];
+        let sizes = [("number of states", self.states), ("number of actions", self.actions), ("horizon", self.horizon)];
         match sizes.into_iter().find(|size| size.1 == 0) {
             Some((what, _)) => Err(Error::NothingToPlay { what }),
             None => Ok(()),

@@ -50,9 +50,11 @@ impl PlanRule for Beb {
         posterior.mean_transitions(&mut self.transitions);
         self.bonuses.clear();
         let beliefs = posterior.reward_means().iter().zip(posterior.reward_precisions());
-        self.bonuses.extend(beliefs.zip(posterior.transition_weights()).map(|((mean, precision), weight)| {
-            [mean + 1.0 / (precision + 1.0), beta * horizon / (1.0 + weight)]
-        }));
+        self.bonuses.extend(
+            beliefs
+                .zip(posterior.transition_weights())
+                .map(|((mean, precision), weight)| [mean + 1.0 / (precision + 1.0), beta * horizon / (1.0 + weight)]),
+        );
         plan.fill(|left, row, values| {
             let [reward, bonus] = self.bonuses[row];
             let next = &self.transitions[row * states..(row + 1) * states];

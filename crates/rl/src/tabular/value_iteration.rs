@@ -33,11 +33,8 @@ pub fn value_iteration(model: &Model<'_>, discount: f64, tolerance: f64) -> Resu
     if !(tolerance > 0.0 && tolerance.is_finite()) {
         return Err(Error::agent("tolerance", tolerance, "a finite number above 0"));
     }
-    let mut values = Values {
-        states: vec![0.0; model.states],
-        actions: vec![0.0; model.states * model.actions],
-        iterations: 0,
-    };
+    let mut values =
+        Values { states: vec![0.0; model.states], actions: vec![0.0; model.states * model.actions], iterations: 0 };
     while values.iterations < MAX_ITERATIONS {
         values.iterations += 1;
         let change = values.improve(model, discount);
