@@ -70,6 +70,14 @@ impl Summary {
         Ok(Self { mean, standard_error: deviation / (n as f64).sqrt(), deviation, n })
     }
 
+    /// The same of values `n` times as large.
+    #[must_use]
+    pub fn times(&self, n: usize) -> Self {
+        let factor = n as f64;
+        let (mean, deviation) = (factor * self.mean, factor * self.deviation);
+        Self { mean, standard_error: factor * self.standard_error, deviation, n: self.n }
+    }
+
     /// Half-width of the 95 % interval, 1.96 standard errors.
     pub fn ci95(&self) -> f64 {
         1.96 * self.standard_error

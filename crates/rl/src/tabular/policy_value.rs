@@ -48,10 +48,11 @@ pub fn discounted_policy_value(model: &Model<'_>, policy: &[f64], discount: f64)
     let mut system = vec![0.0; n * (n + 1)];
     for (s, equation) in system.chunks_exact_mut(n + 1).enumerate() {
         equation[s] = 1.0;
-        for row in s * model.actions..(s + 1) * model.actions {
+        let rows = s * model.actions..(s + 1) * model.actions;
+        for (row, chosen) in rows.clone().zip(&policy[rows]) {
             let next = &model.transitions[row * n..(row + 1) * n];
-            equation.iter_mut().zip(next).for_each(|(x, p)| *x -= discount * policy[row] * p);
-            equation[n] += policy[row] * model.rewards[row];
+            equation.iter_mut().zip(next).for_each(|(x, p)| *x -= discount * chosen * p);
+            equation[n] += chosen * model.rewards[row];
         }
     }
     Ok(solve(system, n))
