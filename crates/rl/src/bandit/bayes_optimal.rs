@@ -30,7 +30,8 @@ pub struct OptimalPolicy {
 }
 
 impl OptimalPolicy {
-    /// Solves a bandit whose arms come from `prior`. 10 pulls have 4,533 states at most, 20 pulls of 2 arms 5,000; the
+    /// Solves a bandit whose arms come from `prior`. 10 pulls have 2,296 states at most, 20 pulls of 2 arms 4,455,
+    /// 15 pulls of 5 arms 28,166; the
     /// number grows fast with both, and `max_states` bounds it.
     ///
     /// # Errors

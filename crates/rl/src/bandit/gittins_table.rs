@@ -52,7 +52,8 @@ impl GittinsTable {
         Ok(table)
     }
 
-    /// The index after that many successes and failures. Beyond the table, that of its last row: the mean.
+    /// The index after that many successes and failures. After `horizon` pulls or more there is no next one to learn for,
+    /// and the mean stands in.
     pub fn index(&self, successes: usize, failures: usize) -> f64 {
         let pulls = successes + failures;
         if pulls >= self.horizon {

@@ -6,7 +6,10 @@
 //! Thompson, *On the likelihood that one unknown probability exceeds another*, 1933. Its optimistic variant never values
 //! an arm below its mean: May, Korda, Lee & Leslie, *Optimistic Bayesian sampling in contextual-bandit problems*, 2012.
 //! RL² says of its own that several draws are made, their number tuned, and the most optimistic used; which of the rules
-//! in [`Optimism`] that is, if any, no text tells, and none of them gives the published column.
+//! in [`Optimism`] that is, if any, no text tells, and neither gives the published column: for 10 pulls of 5 arms it says
+//! 6.5, where both give 6.0, and for 100 pulls of 50 arms 67.7, where they give 64.6 and 65. Nor do the mean of several
+//! draws (6.4 and 83 with five draws), the majority of several joint draws (6.4 and 73 with ten), the best of their arms
+//! by posterior mean (6.5 and 74 with three), or their arms weighted by the drawn values (6.1 and 67 with five).
 
 use rand::RngCore;
 
@@ -48,15 +51,13 @@ impl<B: Belief> BanditAgent for Thompson<B> {
     }
 }
 
-/// How several draws, or a draw and the mean, become one value.
+/// What makes a draw optimistic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Optimism {
     /// max(draw, posterior mean): May et al. 2012.
     AtLeastTheMean,
     /// The largest of N draws, `N >= 1`.
     LargestOf(usize),
-    /// The mean of N draws, `N >= 1`: a posterior that is √N times as narrow around its mean.
-    MeanOf(usize),
 }
 
 /// [`Thompson`] with more faith in its arms.
@@ -82,7 +83,7 @@ impl<B: Belief> OptimisticThompson<B> {
 
 impl<B: Belief> BanditAgent for OptimisticThompson<B> {
     fn begin(&mut self, n_arms: usize, horizon: usize) -> Result<()> {
-        if let Optimism::LargestOf(0) | Optimism::MeanOf(0) = self.rule {
+        if self.rule == Optimism::LargestOf(0) {
             return Err(Error::agent("rule", format!("{:?}", self.rule), "of at least one draw"));
         }
         self.beliefs.begin(n_arms, horizon)
@@ -93,7 +94,6 @@ impl<B: Belief> BanditAgent for OptimisticThompson<B> {
         first_largest(self.beliefs.arms.iter().map(|arm| match rule {
             Optimism::AtLeastTheMean => arm.draw(rng).max(arm.mean()),
             Optimism::LargestOf(n) => (0..n).map(|_| arm.draw(rng)).fold(f64::NEG_INFINITY, f64::max),
-            Optimism::MeanOf(n) => (0..n).map(|_| arm.draw(rng)).sum::<f64>() / n as f64,
         }))
     }
 
