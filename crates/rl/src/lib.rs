@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod bandit;
+pub mod instances;
 pub mod tabular;
 
 mod error;

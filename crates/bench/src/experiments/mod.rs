@@ -1,8 +1,11 @@
 //! The experiments, in the order of the report.
 
+mod bandits_baselines;
+mod bandits_optimal;
 mod family_omniglot;
 mod maml_characters;
 mod maml_sinusoid;
+mod mdp_baselines;
 mod reptile_sinusoid;
 mod speed_growth;
 mod speed_gru;
@@ -13,9 +16,12 @@ mod speed_peers;
 mod speed_proto_conv4;
 mod speed_tape;
 
+mod bandit_agents;
 mod few_shot;
+mod mdp_agents;
 mod meta_iterations;
 mod pooled;
+mod settings;
 mod sine_plot;
 mod training;
 
@@ -29,6 +35,9 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(maml_characters::MamlGlyphs),
         Box::new(maml_characters::MamlOmniglot),
         Box::new(family_omniglot::FamilyOmniglot),
+        Box::new(bandits_optimal::BanditsOptimal),
+        Box::new(bandits_baselines::BanditsBaselines),
+        Box::new(mdp_baselines::MdpBaselines),
         Box::new(speed_kernels::SpeedKernels),
         Box::new(speed_tape::SpeedTape),
         Box::new(speed_maml_sinusoid::SpeedMamlSinusoid),

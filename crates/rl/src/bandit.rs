@@ -1,1 +1,0 @@
-//! Agents for bandits that need no learning of a net.

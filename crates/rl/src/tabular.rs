@@ -1,1 +1,0 @@
-//! Agents for small Markov decision processes.
