@@ -4,6 +4,7 @@ use candle_core::Tensor as Value;
 use rekindle_autodiff::Tensor;
 
 use crate::policy::{Distribution, Memory, Sequence};
+use crate::returns::normalise_tasks;
 use crate::{Error, Result};
 
 /// Steps that were played, as constants on the device of the policy.
@@ -59,6 +60,16 @@ impl Experience {
             None => Ok(x.mean(&[0, 2])?),
             Some(weights) => Ok(x.mul(weights)?.sum(&[0, 2])?.div(&weights.sum(&[0, 2])?)?),
         }
+    }
+
+    /// Gives numbers `[T, M, B]`, advantages usually, mean 0 and deviation 1 in each task, over the steps that count.
+    ///
+    /// # Errors
+    /// If there are not as many as steps.
+    pub fn normalise(&self, numbers: &mut [f32]) -> Result<()> {
+        let weights = self.weights.as_ref().map(Tensor::to_vec_f64).transpose()?;
+        let weights: Option<Vec<f32>> = weights.map(|weights| weights.into_iter().map(|w| w as f32).collect());
+        normalise_tasks(numbers, self.dims(), weights.as_deref())
     }
 
     /// All steps as rows of one, `[1, M, T·B]`: for policies without memory, whose steps may be taken apart.

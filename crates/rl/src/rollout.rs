@@ -109,6 +109,7 @@ pub struct Collector<E> {
     memory: Option<Memory>,
     totals: Vec<f64>,
     times: Vec<u32>,
+    greedy: bool,
 }
 
 impl<E: Env + Send> Collector<E> {
@@ -119,9 +120,16 @@ impl<E: Env + Send> Collector<E> {
     pub fn new(env: VecEnv<E>, seed: u64) -> Result<Self> {
         let n = env.n_envs();
         let (rngs, starts) = (Vec::with_capacity(n), vec![true; n]);
-        let mut collector = Self { env, rngs, starts, memory: None, totals: vec![0.0; n], times: vec![0; n] };
+        let mut collector =
+            Self { env, rngs, starts, memory: None, totals: vec![0.0; n], times: vec![0; n], greedy: false };
         collector.reset(seed)?;
         Ok(collector)
+    }
+
+    /// Plays the most probable action from here on, instead of drawing one: for tests of what was learned.
+    #[must_use]
+    pub fn greedy(self) -> Self {
+        Self { greedy: true, ..self }
     }
 
     /// Begins anew in every environment, with generators from this seed and no memory.
@@ -181,7 +189,10 @@ impl<E: Env + Send> Collector<E> {
     /// One step in every environment; answers the memory after it.
     fn step(&mut self, policy: &Policy, params: &Params, memory: &Memory, tape: &mut Recording) -> Result<Memory> {
         let obs = self.observe(params, self.env.obs())?;
-        let act = policy.act(params, &obs, &self.starts, memory, &mut self.rngs)?;
+        let mut act = policy.act(params, &obs, &self.starts, memory, &mut self.rngs)?;
+        if self.greedy {
+            act.actions = act.outputs.distribution.mode()?;
+        }
         tape.starts.extend_from_slice(&self.starts);
         tape.times.extend_from_slice(&self.times);
         tape.begin_step(obs, &act.outputs)?;
@@ -251,7 +262,7 @@ impl<E: Env + Send> Collector<E> {
 
 /// The generator that the policy draws from in copy `copy` of task `task`. Environments draw from streams whose two top
 /// bits are 10; these are 11.
-fn action_rng(seed: u64, task: usize, copy: usize) -> ChaCha8Rng {
+pub(crate) fn action_rng(seed: u64, task: usize, copy: usize) -> ChaCha8Rng {
     stream_rng(seed, 0b11 << 62 | (task as u64) << 32 | copy as u64)
 }
 

@@ -1,5 +1,6 @@
 //! The experiments, in the order of the report.
 
+mod classic;
 mod family_omniglot;
 mod maml_characters;
 mod maml_sinusoid;
@@ -29,6 +30,8 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(maml_characters::MamlGlyphs),
         Box::new(maml_characters::MamlOmniglot),
         Box::new(family_omniglot::FamilyOmniglot),
+        Box::new(classic::ClassicPpo),
+        Box::new(classic::ClassicTrpo),
         Box::new(speed_kernels::SpeedKernels),
         Box::new(speed_tape::SpeedTape),
         Box::new(speed_maml_sinusoid::SpeedMamlSinusoid),

@@ -17,7 +17,7 @@ use super::step::{descend, minibatches};
 use super::surrogate::clipped_loss;
 use crate::error::{at_least_one, in_range, positive};
 use crate::experience::rows_of_one;
-use crate::returns::{gae, normalise_tasks};
+use crate::returns::gae;
 use crate::{Experience, Policy, Result, Rollout};
 
 /// Settings of PPO. The defaults are those of the paper's continuous control (Table 3), with its entropy bonus of none,
@@ -164,9 +164,7 @@ impl Ppo {
         rng: &mut dyn RngCore,
     ) -> Result<PpoUpdate> {
         if self.config.normalise {
-            let weights = experience.weights.as_ref().map(Tensor::to_vec_f64).transpose()?;
-            let weights: Option<Vec<f32>> = weights.map(|weights| weights.into_iter().map(|w| w as f32).collect());
-            normalise_tasks(&mut advantages, experience.dims(), weights.as_deref())?;
+            experience.normalise(&mut advantages)?;
         }
         let whole = Batch {
             advantages: experience.tensor(&advantages)?,
