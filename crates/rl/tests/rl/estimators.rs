@@ -11,7 +11,7 @@ use rekindle_rl::{
     ActionHead, Collector, Deviation, Estimator, FeedForward, Policy, Result, Rollout, policy_gradient_loss, ratio_loss,
 };
 
-use crate::common::{elements, rng};
+use crate::common::elements;
 
 const HORIZON: usize = 3;
 /// Probability of state 1 after state s and action a, and the reward.

@@ -3,7 +3,7 @@
 use candle_core::{DType, Tensor as Value};
 use rekindle_autodiff::{Check, NoRecord, Order, Params, Tensor, check_gradients};
 use rekindle_envs::Space;
-use rekindle_rl::{Experience, Memory, Outputs, Policy, Result, Sequence, mean_kl, ratio_loss};
+use rekindle_rl::{Experience, Memory, Policy, Result, Sequence, mean_kl, ratio_loss};
 
 use crate::common::{assert_close, elements, feed_forward, init, noise_tensor, on_tape, per_task, recurrent, shared};
 

@@ -6,7 +6,7 @@ use rekindle_envs::{Catch, VecEnv};
 use rekindle_nn::Activation;
 use rekindle_optim::Adam;
 use rekindle_rl::{
-    Backup, Error, FeedForward, Net, QCollector, QConfig, QLearner, QState, Recurrent, ReplayBuffer, Result, Transition,
+    Backup, Error, FeedForward, QCollector, QConfig, QLearner, QState, Recurrent, ReplayBuffer, Result, Transition,
 };
 
 use crate::common::{assert_close, rng};
