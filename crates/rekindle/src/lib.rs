@@ -9,5 +9,7 @@ pub use rekindle_meta as meta;
 pub use rekindle_nn as nn;
 #[cfg(feature = "optim")]
 pub use rekindle_optim as optim;
+#[cfg(feature = "rl")]
+pub use rekindle_rl as rl;
 #[cfg(feature = "tasks")]
 pub use rekindle_tasks as tasks;

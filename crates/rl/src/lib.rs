@@ -4,6 +4,25 @@ pub mod bandit;
 pub mod instances;
 pub mod tabular;
 
-mod error;
+mod policy; // read first
+mod rollout;
 
+mod algorithms;
+mod baseline;
+mod error;
+mod experience;
+pub mod returns;
+
+pub use algorithms::{
+    A2c, Backup, Estimator, GradientUpdate, HessianProduct, Objective, Ppo, PpoConfig, PpoUpdate, QCollector, QConfig,
+    QLearner, QState, Reinforce, ReplayBuffer, Transition, Transitions, TrustRegionConfig, TrustRegionStep,
+    clipped_loss, mean_kl, policy_gradient_loss, ratio_loss, trpo, trust_region_step,
+};
+pub use baseline::{CriticFit, CriticFitted, LinearBaseline};
 pub use error::{Error, Result};
+pub use experience::Experience;
+pub use policy::{
+    Act, ActionHead, Categorical, Deviation, Distribution, FeedForward, Gaussian, Memory, Net, Outputs, Policy,
+    Recurrent, Sequence,
+};
+pub use rollout::{Collector, Finished, Rollout, Values};

@@ -2,6 +2,7 @@
 
 mod bandits_baselines;
 mod bandits_optimal;
+mod classic;
 mod family_omniglot;
 mod maml_characters;
 mod maml_sinusoid;
@@ -38,6 +39,8 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(bandits_optimal::BanditsOptimal),
         Box::new(bandits_baselines::BanditsBaselines),
         Box::new(mdp_baselines::MdpBaselines),
+        Box::new(classic::ClassicPpo),
+        Box::new(classic::ClassicTrpo),
         Box::new(speed_kernels::SpeedKernels),
         Box::new(speed_tape::SpeedTape),
         Box::new(speed_maml_sinusoid::SpeedMamlSinusoid),
