@@ -71,6 +71,7 @@ impl EnvFamily for BernoulliBandits {
 
     fn make(&self, task: &Self::Task) -> Result<Bandit> {
         check_arms(task.len())?;
+        check_means(task, |p| (0.0..=1.0).contains(&p), "probabilities")?;
         Ok(Bandit { means: task.clone(), pay: Pay::Bernoulli })
     }
 }
@@ -88,6 +89,7 @@ impl EnvFamily for GaussianBandits {
 
     fn make(&self, task: &Self::Task) -> Result<Bandit> {
         check_arms(task.len())?;
+        check_means(task, f64::is_finite, "finite numbers")?;
         check_deviation("noise", self.noise)?;
         Ok(Bandit { means: task.clone(), pay: Pay::Gaussian { noise: self.noise } })
     }
@@ -95,6 +97,13 @@ impl EnvFamily for GaussianBandits {
 
 fn check_arms(arms: usize) -> Result<()> {
     if arms == 0 { Err(Error::config("arms", arms, "at least 1")) } else { Ok(()) }
+}
+
+fn check_means(means: &[f64], right: impl Fn(f64) -> bool, expected: &'static str) -> Result<()> {
+    match means.iter().find(|mean| !right(**mean)) {
+        Some(mean) => Err(Error::config("means", format!("{mean} for one arm"), expected)),
+        None => Ok(()),
+    }
 }
 
 /// Deviations are finite and not negative.

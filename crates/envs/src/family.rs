@@ -160,7 +160,8 @@ impl<F: EnvFamily> TaskPool<F> {
 
     /// Two pools of tasks drawn from the family: for training and for test.
     ///
-    /// Tasks are drawn independently: where the family is continuous the pools have none in common.
+    /// Tasks are drawn independently: where the family is continuous the pools have none in common; from a small finite
+    /// family make the lists by hand and give them to [`new`](Self::new).
     ///
     /// # Errors
     /// [`Error::Config`] where one would be empty, and the family's own.

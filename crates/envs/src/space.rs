@@ -136,17 +136,27 @@ impl Space {
 
     /// Draws `len` actions at random: uniform where the space is bounded, standard normal where it is not.
     pub fn sample_actions(&self, rng: &mut dyn RngCore, len: usize) -> ActionBuffer {
-        let Self::Box { low, high, .. } = self else {
-            let n = self.n_features();
-            return ActionBuffer::Discrete((0..len).map(|_| random::below(rng, n) as u32).collect());
-        };
-        let mut draw = |(&low, &high): (&f32, &f32)| match low.is_finite() && high.is_finite() {
-            true => random::uniform(rng, low, high),
-            false => (random::normal(rng) as f32).clamp(low, high),
-        };
-        ActionBuffer::Continuous(
-            (0..len).flat_map(|_| low.iter().zip(high).map(&mut draw).collect::<Vec<_>>()).collect(),
-        )
+        let mut actions = ActionBuffer::new(self, len);
+        match (self, &mut actions) {
+            (Self::Box { low, high, .. }, ActionBuffer::Continuous(values)) => {
+                let bounds = low.iter().zip(high).cycle();
+                values.iter_mut().zip(bounds).for_each(|(value, (&low, &high))| *value = between(rng, low, high));
+            }
+            (_, ActionBuffer::Discrete(indices)) => {
+                indices.iter_mut().for_each(|index| *index = random::below(rng, self.n_features()) as u32);
+            }
+            (Self::Discrete { .. }, ActionBuffer::Continuous(_)) => {}
+        }
+        actions
+    }
+}
+
+/// Uniform between finite bounds, else a standard normal number brought between them.
+fn between(rng: &mut dyn RngCore, low: f32, high: f32) -> f32 {
+    if low.is_finite() && high.is_finite() {
+        random::uniform(rng, low, high)
+    } else {
+        (random::normal(rng) as f32).max(low).min(high)
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Slot<E> {
 }
 
 /// A batch of environments with equal spaces, stepped together. Row m·B + b is copy b of task m.
+///
+/// All buffers are the batch's own; on one thread a step allocates nothing (unless an environment does).
 #[derive(Clone, Debug)]
 pub struct VecEnv<E> {
     slots: Vec<Slot<E>>,
@@ -115,7 +117,8 @@ impl<E: Env + Send> VecEnv<E> {
         self
     }
 
-    /// Begins an episode in every environment, with generators derived from the seed; the observations `[M, B, D]`.
+    /// Begins an episode in every environment, with generators derived from the seed; the observations `[M, B, D]`. The
+    /// same seed gives the same episodes again, so a training loop has another one for every reset.
     ///
     /// # Errors
     /// The environments' own, within [`Error::At`].

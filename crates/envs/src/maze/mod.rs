@@ -6,7 +6,10 @@
 //! 1000 steps (the paper's 5 × 5 and 9 × 9 squares inside of the outer wall). Training takes 1000 small mazes, the test
 //! 1000 others: `TaskPool::split(FirstPersonMazes::small(), 1000, 1000, rng)`.
 //!
-//! The paper's pictures come from Doom's engine; ours come from a ray caster, with Doom's laws of motion.
+//! The paper's pictures come from Doom's engine; ours come from a ray caster, with Doom's laws of motion. How far apart
+//! start and goal are the paper does not say; here an agent that knows the plan takes 35 steps to a small maze's goal on
+//! average and 60 to a large one's (RL², which does not know it, 39 and 152 in its second episode), and one that acts at
+//! random finds it in time in 29 % of the episodes.
 
 mod body;
 mod eye;

@@ -141,6 +141,8 @@ fn numbers_out_of_range_name_their_field() {
     let cases = [
         (text(BernoulliBandits::uniform(0).sample(rng)), "`arms` is 0, but must be at least 1"),
         (text(BernoulliBandits { arms: 1, prior: [0.0, 1.0] }.sample(rng)), "`prior` is Beta(0, 1)"),
+        (text(BernoulliBandits::uniform(2).make(&[0.5, 1.5].into())), "`means` is 1.5 for one arm, but must be prob"),
+        (text(GaussianBandits::default().make(&[f64::NAN].into())), "`means` is NaN for one arm"),
         (text(GaussianBandits { deviation: -1.0, ..GaussianBandits::default() }.sample(rng)), "`deviation` is -1"),
         (text(TabularMdps { states: 0, ..TabularMdps::default() }.sample(rng)), "`states` is 0"),
         (text(TabularMdps { concentration: 0.0, ..TabularMdps::default() }.sample(rng)), "`concentration` is 0"),

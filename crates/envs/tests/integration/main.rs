@@ -15,5 +15,7 @@ mod errors;
 mod grid;
 // Mazes are found out of.
 mod maze;
+// The bits of a seed.
+mod portable;
 // Distributions of tasks.
 mod samplers;
