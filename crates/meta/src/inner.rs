@@ -10,7 +10,11 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// Those of `loss`; if it does not depend on some leaf of `theta`.
-pub fn inner_gradient(theta: &Params, order: Order, loss: impl FnOnce(&Params) -> Result<Tensor>) -> Result<Params> {
+pub fn inner_gradient<E: From<rekindle_autodiff::Error>>(
+    theta: &Params,
+    order: Order,
+    loss: impl FnOnce(&Params) -> std::result::Result<Tensor, E>,
+) -> std::result::Result<Params, E> {
     let tracked = order == Order::Higher && theta.leaves().iter().all(Tensor::is_tracked);
     let point = if tracked { theta.clone() } else { theta.leaf() };
     // Summing over tasks keeps per-task gradients separate: leaf m only sees loss m.
@@ -19,12 +23,15 @@ pub fn inner_gradient(theta: &Params, order: Order, loss: impl FnOnce(&Params) -
 }
 
 /// One step of gradient descent, `theta + s · gradient`, as with [`inner_gradient`] in fewer passes.
-pub(crate) fn inner_step(
+///
+/// # Errors
+/// As [`inner_gradient`].
+pub fn inner_step<E: From<rekindle_autodiff::Error>>(
     theta: &Params,
     order: Order,
     s: f64,
-    loss: impl FnOnce(&Params) -> Result<Tensor>,
-) -> Result<Params> {
+    loss: impl FnOnce(&Params) -> std::result::Result<Tensor, E>,
+) -> std::result::Result<Params, E> {
     if order == Order::Higher && theta.leaves().iter().all(Tensor::is_tracked) {
         return Ok(theta.grad_step(&loss(theta)?.sum_all()?, s)?);
     }

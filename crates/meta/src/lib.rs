@@ -20,7 +20,7 @@ pub use anil::Anil;
 pub use bilevel::{Adjoint, InnerLoop, bilevel_grad};
 pub use error::{Error, Result};
 pub use evaluate::{EvalConfig, Evaluation, evaluate, evaluate_steps};
-pub use inner::inner_gradient;
+pub use inner::{inner_gradient, inner_step};
 pub use learner::{MetaGrad, MetaLearner, Setting, Stepwise};
 pub use loss::Loss;
 pub use maml::{Maml, MamlConfig};
@@ -29,7 +29,8 @@ pub use meta_sgd::{MetaSgd, MetaSgdConfig};
 pub use reptile::{Reptile, ReptileConfig};
 pub use runner::Runner;
 pub use trainer::{
-    EveryN, Iteration, JsonLines, Observer, Stop, TensorBoard, TrainConfig, Trained, Trainer, Validation,
+    Best, Checkpoint, EveryN, Iteration, JsonLines, Observer, Stop, TensorBoard, TrainConfig, Trained, Trainer,
+    Validation,
 };
 
 /// The recipe for new algorithms is tested like all other documentation.

@@ -120,7 +120,7 @@ impl<N: Model> Reptile<N> {
                 let outputs = self.model.forward(theta, &Tensor::new(part.x.clone()), NormStats::Batch)?;
                 let each = self.config.loss.per_task(&outputs, &part.y)?;
                 loss = Some(each.detach());
-                Ok(each)
+                Ok::<_, Error>(each)
             })?;
             losses.extend(loss);
             let (updates, next) = self.config.optimiser.update(&g, &state, &thetas[k])?;

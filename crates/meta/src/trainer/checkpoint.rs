@@ -12,21 +12,28 @@ use crate::{Error, Result};
 
 /// All that training needs to go on as if it had not been interrupted.
 #[derive(Clone, Debug)]
-pub(super) struct Checkpoint {
-    pub(super) iteration: u64,
-    pub(super) params: Params,
-    pub(super) optimiser: State,
-    pub(super) best: Option<Best>,
+pub struct Checkpoint {
+    /// Iterations that are over.
+    pub iteration: u64,
+    /// The parameters after them.
+    pub params: Params,
+    /// The optimiser's state after them.
+    pub optimiser: State,
+    /// The best parameters so far.
+    pub best: Option<Best>,
     /// Validations since the best one.
-    pub(super) failures: u64,
+    pub failures: u64,
 }
 
-/// The best validation so far.
+/// The best parameters so far.
 #[derive(Clone, Debug)]
-pub(super) struct Best {
-    pub(super) iteration: u64,
-    pub(super) score: f64,
-    pub(super) params: Params,
+pub struct Best {
+    /// Iterations that were over.
+    pub iteration: u64,
+    /// Their score.
+    pub score: f64,
+    /// The parameters.
+    pub params: Params,
 }
 
 /// The numbers that stand beside the tensors.
@@ -45,11 +52,17 @@ const OPTIMISER: &str = "optimiser";
 const BEST: &str = "best";
 
 impl Checkpoint {
-    pub(super) fn new(params: Params, optimiser: State) -> Self {
+    /// Before the first iteration.
+    #[must_use]
+    pub fn new(params: Params, optimiser: State) -> Self {
         Self { iteration: 0, params, optimiser, best: None, failures: 0 }
     }
 
-    pub(super) fn save(&self, path: &Path, fingerprint: &str) -> Result<()> {
+    /// Writes the file, whole or not at all. `fingerprint` tells one run's settings from another's.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: &Path, fingerprint: &str) -> Result<()> {
         let mut all = self.params.prefixed(META)?.merge(&self.optimiser.to_params()?.prefixed(OPTIMISER)?)?;
         if let Some(best) = &self.best {
             all = all.merge(&best.params.prefixed(BEST)?)?;
@@ -65,7 +78,11 @@ impl Checkpoint {
     }
 
     /// Reads a checkpoint that fits `fresh`, the state at the beginning of the same run.
-    pub(super) fn load(path: &Path, fresh: &Self, fingerprint: &str) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if it was written by a run of other settings, and if the file cannot be read or does not hold
+    /// what `fresh` does.
+    pub fn load(path: &Path, fresh: &Self, fingerprint: &str) -> Result<Self> {
         let device = fresh.params.leaves().first().map_or(Device::Cpu, |leaf| leaf.device().clone());
         let (all, texts) = Params::load_with(path, &device)?;
         let unfit = |message: String| Error::Checkpoint { path: path.into(), message };

@@ -17,7 +17,7 @@ use rekindle_tasks::{Prefetch, TaskSampler};
 use crate::learner::beside;
 use crate::{Error, EvalConfig, MetaLearner, Result, Runner, evaluate};
 
-use checkpoint::Checkpoint;
+pub use checkpoint::{Best, Checkpoint};
 pub use every::EveryN;
 pub use jsonl::JsonLines;
 pub use observer::{Iteration, Observer, Validation};
@@ -193,7 +193,7 @@ impl Trainer<'_> {
             .is_none_or(|best| if higher { evaluation.mean > best.score } else { evaluation.mean < best.score });
         if better {
             let (iteration, score, params) = (state.iteration, evaluation.mean, state.params.clone());
-            state.best = Some(checkpoint::Best { iteration, score, params });
+            state.best = Some(Best { iteration, score, params });
             state.failures = 0;
         } else {
             state.failures += 1;

@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+mod learner; // read first
+
+mod error;
+mod maml;
+mod rl2;
+mod training;
+
+pub use error::{Error, Result};
+pub use learner::{At, Iterated, Learner};
+pub use maml::{Adapts, MamlRl, MamlRlConfig, Outer, Updates};
+pub use rl2::{Critic, Rl2, Rl2Config, TrialUpdate, Trials};
+pub use training::{Progress, TrainConfig, Trained, train};
