@@ -25,7 +25,8 @@ fn main() -> Result<()> {
     let tasks = PointFamily::default().sample_tasks(&mut ChaCha8Rng::seed_from_u64(1), 40)?;
     let test = learner.test(&trained.best, &tasks, 3, 0.1, 1)?;
     for updates in 0..=3 {
-        println!("after {updates} updates: {:.2} ± {:.2}", test.mean(updates), test.standard_error(updates));
+        let over_tasks = test.after(updates)?;
+        println!("after {updates} updates: {:.2} ± {:.2}", over_tasks.mean, over_tasks.standard_error);
     }
     Ok(())
 }

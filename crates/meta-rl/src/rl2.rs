@@ -12,6 +12,7 @@ use rand::RngCore;
 use rekindle_autodiff::Params;
 use rekindle_envs::{Augment, Env, EnvFamily, Redraw, VecEnv, stream_rng};
 use rekindle_optim::State;
+use rekindle_rl::instances::Summary;
 use rekindle_rl::returns::{gae, normalise_tasks};
 use rekindle_rl::{
     ActionHead, Collector, CriticFit, Deviation, Policy, Ppo, Recurrent, Rollout, TrustRegionConfig, trpo,
@@ -112,14 +113,11 @@ pub struct Trials {
 
 impl Trials {
     /// Mean reward of a trial.
-    pub fn mean(&self) -> f64 {
-        self.totals.iter().sum::<f64>() / self.totals.len() as f64
-    }
-
-    /// Standard error of the mean.
-    pub fn standard_error(&self) -> f64 {
-        let (n, mean) = (self.totals.len() as f64, self.mean());
-        (self.totals.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n * (n - 1.0).max(1.0))).sqrt()
+    ///
+    /// # Errors
+    /// Without trials.
+    pub fn summary(&self) -> Result<Summary> {
+        Ok(Summary::of(&self.totals)?)
     }
 }
 

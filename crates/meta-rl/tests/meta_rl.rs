@@ -80,8 +80,8 @@ fn rl2_learns_to_find_the_better_of_two_arms() {
     let learner = rl2(24, 256);
     let trained =
         train(&learner, &TrainConfig { iterations: 300, ..TrainConfig::default() }, &mut |_| Ok(true)).unwrap();
-    let test = learner.test(&trained.last, 4000, 11).unwrap();
-    let (mean, error) = (test.mean(), test.standard_error());
+    let test = learner.test(&trained.last, 4000, 11).unwrap().summary().unwrap();
+    let (mean, error) = (test.mean, test.standard_error);
     assert!(mean > 5.5, "{mean} ± {error}");
     assert!(mean < 6.0218 + 4.0 * error, "{mean} ± {error} is above the optimum");
 }
@@ -96,8 +96,10 @@ fn maml_adapts_to_the_goal_of_a_point() {
     let before = learner.init(&mut ChaCha8Rng::seed_from_u64(0), candle_core::DType::F32, &candle_core::Device::Cpu);
     let fresh = learner.test(&before.unwrap(), &tasks, 1, 0.1, 5).unwrap();
     let adapted = learner.test(&trained.last, &tasks, 1, 0.1, 5).unwrap();
-    assert!(adapted.mean(1) > adapted.mean(0) + 0.1, "{} to {}", adapted.mean(0), adapted.mean(1));
-    assert!(adapted.mean(1) > fresh.mean(1) + 0.3, "{} against {}", adapted.mean(1), fresh.mean(1));
+    let [before, after, fresh] =
+        [adapted.after(0), adapted.after(1), fresh.after(1)].map(|summary| summary.unwrap().mean);
+    assert!(after > before + 0.1, "{before} to {after}");
+    assert!(after > fresh + 0.3, "{after} against {fresh}");
 }
 
 #[test]

@@ -5,6 +5,8 @@ pub use rekindle_autodiff as autodiff;
 pub use rekindle_envs as envs;
 #[cfg(feature = "meta")]
 pub use rekindle_meta as meta;
+#[cfg(feature = "meta-rl")]
+pub use rekindle_meta_rl as meta_rl;
 #[cfg(feature = "nn")]
 pub use rekindle_nn as nn;
 #[cfg(feature = "optim")]

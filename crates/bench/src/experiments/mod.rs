@@ -7,7 +7,9 @@ mod family_omniglot;
 mod maml_characters;
 mod maml_sinusoid;
 mod mdp_baselines;
+mod point_maml;
 mod reptile_sinusoid;
+mod rl2;
 mod speed_growth;
 mod speed_gru;
 mod speed_kernels;
@@ -21,6 +23,7 @@ mod bandit_agents;
 mod few_shot;
 mod mdp_agents;
 mod meta_iterations;
+mod meta_training;
 mod pooled;
 mod settings;
 mod sine_plot;
@@ -39,6 +42,9 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(bandits_optimal::BanditsOptimal),
         Box::new(bandits_baselines::BanditsBaselines),
         Box::new(mdp_baselines::MdpBaselines),
+        Box::new(rl2::BanditsRl2),
+        Box::new(rl2::MdpRl2),
+        Box::new(point_maml::PointMaml),
         Box::new(classic::ClassicPpo),
         Box::new(classic::ClassicTrpo),
         Box::new(speed_kernels::SpeedKernels),

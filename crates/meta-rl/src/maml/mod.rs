@@ -20,6 +20,7 @@ use rand::RngCore;
 use rekindle_autodiff::Params;
 use rekindle_envs::{EnvFamily, VecEnv, stream_rng};
 use rekindle_optim::State;
+use rekindle_rl::instances::Summary;
 use rekindle_rl::{Collector, Policy};
 
 use crate::{At, Error, Iterated, Learner, Result};
@@ -43,16 +44,14 @@ pub struct Updates {
 }
 
 impl Updates {
-    /// Mean over tasks after `k` updates.
-    pub fn mean(&self, k: usize) -> f64 {
-        self.returns[k].iter().sum::<f64>() / self.returns[k].len() as f64
-    }
-
-    /// Standard error of that mean over tasks.
-    pub fn standard_error(&self, k: usize) -> f64 {
-        let (n, mean) = (self.returns[k].len() as f64, self.mean(k));
-        let squares: f64 = self.returns[k].iter().map(|x| (x - mean) * (x - mean)).sum();
-        (squares / (n * (n - 1.0).max(1.0))).sqrt()
+    /// Over tasks, after `k` updates.
+    ///
+    /// # Errors
+    /// If there were not as many updates.
+    pub fn after(&self, k: usize) -> Result<Summary> {
+        let returns =
+            self.returns.get(k).ok_or_else(|| Error::setting("updates", k, "at most those that were made"))?;
+        Ok(Summary::of(returns)?)
     }
 }
 
