@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use rand::RngCore;
 
+use super::belief::count;
 use super::ties::first_largest;
 use super::{BanditAgent, Belief, BetaBelief};
 use crate::{Error, Result};
@@ -40,6 +41,10 @@ impl OptimalPolicy {
         super::agent::check_sizes(n_arms, horizon)?;
         prior.validate()?;
         let mut policy = Self { prior, n_arms, horizon, max_states, values: HashMap::new() };
+        // A single arm has that many states already; the recursion is as deep as the horizon, which this bounds.
+        if horizon.saturating_mul(horizon / 2) > max_states {
+            return Err(policy.too_many_states());
+        }
         policy.fill(&State::new(), horizon)?;
         Ok(policy)
     }
@@ -69,11 +74,14 @@ impl OptimalPolicy {
             best = best.max(value);
         }
         if self.values.len() >= self.max_states {
-            let (arms, horizon, limit) = (self.n_arms, self.horizon, self.max_states);
-            return Err(Error::TooManyStates { arms, horizon, limit });
+            return Err(self.too_many_states());
         }
         self.values.insert(state.clone(), best);
         Ok(best)
+    }
+
+    fn too_many_states(&self) -> Error {
+        Error::TooManyStates { arms: self.n_arms, horizon: self.horizon, limit: self.max_states }
     }
 
     /// A value that [`fill`](Self::fill) found; zero where no pull is left.
@@ -155,11 +163,6 @@ impl BanditAgent for BayesOptimal {
     }
 
     fn observe(&mut self, arm: usize, reward: f64) -> Result<()> {
-        BetaBelief::default().observe(reward)?;
-        match self.arms.get_mut(arm) {
-            Some(counts) => counts[usize::from(reward == 0.0)] += 1,
-            None => return Err(Error::agent("arm", arm, "below the number of arms that the agent began with")),
-        }
-        Ok(())
+        count(&mut self.arms, arm, reward)
     }
 }

@@ -74,15 +74,28 @@ impl Belief for BetaBelief {
     }
 
     fn observe(&mut self, reward: f64) -> Result<()> {
-        if reward == 1.0 {
-            self.successes += 1.0;
-        } else if reward == 0.0 {
-            self.failures += 1.0;
-        } else {
-            return Err(Error::ImpossibleReward { reward, belief: "a Beta belief", expected: "0 or 1" });
-        }
+        *(if paid(reward)? { &mut self.successes } else { &mut self.failures }) += 1.0;
         Ok(())
     }
+}
+
+/// Whether an arm that pays 0 or 1 did pay.
+pub(super) fn paid(reward: f64) -> Result<bool> {
+    if reward == 0.0 || reward == 1.0 {
+        return Ok(reward == 1.0);
+    }
+    Err(Error::ImpossibleReward { reward, belief: "a Beta belief", expected: "0 or 1" })
+}
+
+/// Counts a reward of 0 or 1 for arms that are known by their successes and failures.
+pub(super) fn count<T: std::ops::AddAssign + From<u8>>(arms: &mut [[T; 2]], arm: usize, reward: f64) -> Result<()> {
+    let outcome = usize::from(!paid(reward)?);
+    arms.get_mut(arm).ok_or_else(|| no_such_arm(arm))?[outcome] += T::from(1);
+    Ok(())
+}
+
+fn no_such_arm(arm: usize) -> Error {
+    Error::agent("arm", arm, "below the number of arms that the agent began with")
 }
 
 /// Belief about an arm that pays normally distributed rewards of known spread. Default: N(0, 1), noise of deviation 1,
@@ -157,9 +170,6 @@ impl<B: Belief> Beliefs<B> {
     }
 
     pub(super) fn observe(&mut self, arm: usize, reward: f64) -> Result<()> {
-        match self.arms.get_mut(arm) {
-            Some(belief) => belief.observe(reward),
-            None => Err(Error::agent("arm", arm, "below the number of arms that the agent began with")),
-        }
+        self.arms.get_mut(arm).ok_or_else(|| no_such_arm(arm))?.observe(reward)
     }
 }

@@ -16,7 +16,7 @@ use crate::{Error, Result};
 use super::{Belief, BetaBelief};
 
 /// Deepest recursion. Depth D takes D²/2 steps for every λ that is tried.
-const MAX_DEPTH: usize = 1 << 15;
+pub(super) const MAX_DEPTH: usize = 1 << 15;
 
 /// The Gittins index of a Beta belief for discount γ, `0 < γ < 1`, with an error of at most `tolerance`.
 ///

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use rand::RngCore;
 
-use super::gittins::{End, check, sweep};
+use super::belief::count;
+use super::gittins::{End, MAX_DEPTH, check, sweep};
 use super::{BanditAgent, BetaBelief, Ties};
 use crate::{Error, Result};
 
@@ -36,6 +37,10 @@ impl GittinsTable {
             return Err(Error::NothingToPlay { what: "horizon" });
         }
         let ahead = lookahead(discount);
+        if horizon.saturating_add(ahead) > MAX_DEPTH {
+            let value = format!("{discount} with a horizon of {horizon}");
+            return Err(Error::agent("discount", value, "such that horizon + 3 / (1 − discount) is at most 32768"));
+        }
         let step = 1.0 / steps as f64;
         let mut table = Self { prior, horizon, indices: vec![1.0; horizon * (horizon + 1) / 2] };
         let mut before = vec![0.0; table.indices.len()];
@@ -123,11 +128,6 @@ impl BanditAgent for Gittins {
     }
 
     fn observe(&mut self, arm: usize, reward: f64) -> Result<()> {
-        super::Belief::observe(&mut BetaBelief::default(), reward)?;
-        match self.arms.get_mut(arm) {
-            Some(counts) => counts[usize::from(reward == 0.0)] += 1,
-            None => return Err(Error::agent("arm", arm, "below the number of arms that the agent began with")),
-        }
-        Ok(())
+        count(&mut self.arms, arm, reward)
     }
 }

@@ -56,7 +56,8 @@ pub struct Experience {
 /// Somebody who plays the episodes of one finite MDP.
 ///
 /// [`begin`](Self::begin) forgets everything. Every episode starts with [`plan`](Self::plan); then [`act`](Self::act) and
-/// [`observe`](Self::observe) take turns.
+/// [`observe`](Self::observe) take turns. Nobody asks for states, actions or steps outside of the sizes that it began with;
+/// [`play`] sees to that.
 pub trait TabularAgent {
     /// A new MDP.
     ///

@@ -78,9 +78,11 @@ fn indices_and_policies_out_of_reach() -> Result<()> {
     refused(gittins_index(&prior, 0.9, 0.0), &["`tolerance` is 0"]);
     refused(GittinsTable::new(prior, 0.9, 0, 100), &["horizon is zero"]);
     refused(GittinsTable::new(prior, 0.9, 5, 1), &["`steps` is 1"]);
+    refused(GittinsTable::new(prior, 0.999_999, 5, 100), &["0.999999 with a horizon of 5", "32768"]);
     let table = Arc::new(GittinsTable::new(prior, 0.5, 5, 10)?);
     refused(Gittins::new(table).begin(2, 6), &["`horizon` is 6"]);
     refused(OptimalPolicy::solve(prior, 5, 100, 1000), &["5 arms and 100 pulls", "more than 1000 states"]);
+    refused(OptimalPolicy::solve(prior, 5, 20, 1000), &["5 arms and 20 pulls", "more than 1000 states"]);
     let policy = Arc::new(OptimalPolicy::solve(prior, 2, 3, 1000)?);
     refused(BayesOptimal::new(policy.clone()).begin(3, 3), &["`n_arms` is 3"]);
     refused(BayesOptimal::new(policy).begin(2, 4), &["`horizon` is 4"]);
