@@ -1,7 +1,10 @@
 //! Baselines: the linear fit against what it must reproduce, the critic's regression.
 
+use std::sync::Arc;
+
 use candle_core::DType;
 use rekindle_envs::{CartPole, Single, Space, VecEnv};
+use rekindle_optim::Adam;
 use rekindle_rl::{Collector, CriticFit, LinearBaseline, Result, Rollout};
 
 use crate::common::{elements, feed_forward, init, recurrent, rng};
@@ -64,7 +67,7 @@ fn a_critic_is_fitted_and_nothing_else() -> Result<()> {
         let rollout = play(1, &policy)?;
         let params = init(&policy, 1, DType::F32);
         let targets = rekindle_rl::returns::discounted_returns(rollout.path(), None, 0.9)?;
-        let fit = CriticFit { epochs: 1, minibatches: 4, ..CriticFit::default() };
+        let fit = CriticFit { optimiser: Arc::new(Adam::new(1e-2)), epochs: 1, minibatches: 4 };
         let mut state = fit.init(&params)?;
         let (mut now, mut losses, mut rng) = (params.clone(), Vec::new(), rng(1));
         for _ in 0..60 {
