@@ -41,10 +41,10 @@ pub enum Error {
     },
     /// From reinforcement learning.
     #[error(transparent)]
-    Rl(#[from] rekindle_rl::Error),
+    Rl(Box<rekindle_rl::Error>),
     /// From meta-learning: checkpoints among others.
     #[error(transparent)]
-    Meta(#[from] rekindle_meta::Error),
+    Meta(Box<rekindle_meta::Error>),
     /// From the environments.
     #[error(transparent)]
     Envs(#[from] rekindle_envs::Error),
@@ -54,6 +54,19 @@ pub enum Error {
     /// From an optimiser.
     #[error(transparent)]
     Optim(#[from] rekindle_optim::Error),
+}
+
+// Boxed, so that a result that is passed through many calls stays small.
+impl From<rekindle_rl::Error> for Error {
+    fn from(error: rekindle_rl::Error) -> Self {
+        Self::Rl(Box::new(error))
+    }
+}
+
+impl From<rekindle_meta::Error> for Error {
+    fn from(error: rekindle_meta::Error) -> Self {
+        Self::Meta(Box::new(error))
+    }
 }
 
 impl Error {

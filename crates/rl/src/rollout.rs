@@ -181,7 +181,7 @@ impl<E: Env + Send> Collector<E> {
         }
         let last_obs = self.observe(params, self.env.obs())?;
         let last_values = self.values_of(policy, params, &last_obs, &self.starts, &now)?;
-        let rollout = tape.finish(self.env.dims(), last_obs, now, last_values)?;
+        let rollout = tape.finish(self.env.dims(), last_obs, &now, last_values)?;
         self.memory = Some(rollout.last_memory.clone());
         Ok(rollout)
     }
@@ -344,7 +344,7 @@ impl Recording {
         self,
         [m, b]: [usize; 2],
         last_obs: Tensor,
-        last_memory: Memory,
+        last_memory: &Memory,
         last_values: Option<Vec<f32>>,
     ) -> Result<Rollout> {
         let obs = Tensor::stack(&self.obs.iter().collect::<Vec<_>>(), 0)?;
