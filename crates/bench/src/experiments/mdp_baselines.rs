@@ -1,6 +1,6 @@
 //! The classical agents of RL²'s table of tabular MDPs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use rekindle_envs::{EnvFamily as _, TabularMdps, env_rng};
@@ -98,12 +98,9 @@ fn tuned(ctx: &Context, row: &Row<dyn TabularAgent>, seed: u64) -> Result<Vec<(S
         std::array::from_fn(|column| best(all.iter().map(|scores| scores[column].mean)))
     };
     // A setting that is best for several numbers of episodes plays once.
-    let mut played: BTreeMap<usize, Vec<Summary>> = BTreeMap::new();
-    for setting in chosen {
-        if !played.contains_key(&setting) {
-            played.insert(setting, score(setting, TEST + seed, instances(ctx))?);
-        }
-    }
+    let distinct: BTreeSet<usize> = chosen.into();
+    let play = |setting| Ok((setting, score(setting, TEST + seed, instances(ctx))?));
+    let played = distinct.into_iter().map(play).collect::<Result<BTreeMap<usize, Vec<Summary>>>>()?;
     let column = |(column, setting): (usize, &usize)| (row.settings[*setting].name.clone(), played[setting][column]);
     Ok(chosen.iter().enumerate().map(column).collect())
 }
