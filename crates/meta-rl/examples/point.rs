@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p rekindle-meta-rl --example point`
 
+#![allow(clippy::print_stdout, reason = "an example shows its result")]
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rekindle_envs::{ClipActions, EnvFamily, PointFamily, Space};
