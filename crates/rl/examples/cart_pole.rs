@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p rekindle-rl --example cart_pole`
 
+#![allow(clippy::print_stdout, reason = "an example shows its result")]
+
 use anyhow::Result;
 use candle_core::{DType, Device};
 use rand::SeedableRng;

@@ -23,7 +23,7 @@ pub struct Path<'a> {
 impl Path<'_> {
     fn check(&self, what: &'static str, others: &[&[f32]]) -> Result<()> {
         let len = self.rewards.len();
-        if self.n_rows == 0 || len % self.n_rows != 0 {
+        if self.n_rows == 0 || !len.is_multiple_of(self.n_rows) {
             return Err(Error::shape("the rewards", &[len], format!("[T, {}]", self.n_rows)));
         }
         let lengths = [self.terminated.len(), self.truncated.len()];

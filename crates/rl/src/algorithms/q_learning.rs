@@ -166,7 +166,7 @@ impl QLearner {
             Ok(huber(&taken.sub(&goals)?)?.mean(&[1])?)
         })?;
         let updates = state.updates + 1;
-        let target = if updates % self.config.copy_every == 0 { params.clone() } else { state.target.clone() };
+        let target = if updates.is_multiple_of(self.config.copy_every) { params.clone() } else { state.target.clone() };
         Ok((QState { params, target, optimiser, updates }, loss))
     }
 

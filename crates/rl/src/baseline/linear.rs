@@ -156,10 +156,9 @@ impl NormalEquations {
     fn solve(&self) -> Vec<f64> {
         let mut ridge = RIDGE;
         for _ in 0..TRIES {
-            if let Some(weights) = self.cholesky(ridge).map(|factor| self.substitute(&factor)) {
-                if weights.iter().all(|w| w.is_finite()) {
-                    return weights;
-                }
+            let weights = self.cholesky(ridge).map(|factor| self.substitute(&factor));
+            if let Some(weights) = weights.filter(|weights| weights.iter().all(|w| w.is_finite())) {
+                return weights;
             }
             ridge *= 10.0;
         }
