@@ -156,9 +156,8 @@ impl NormalEquations {
     fn solve(&self) -> Vec<f64> {
         let mut ridge = RIDGE;
         for _ in 0..TRIES {
-            if let Some(weights) = self.cholesky(ridge).map(|factor| self.substitute(&factor))
-                && weights.iter().all(|w| w.is_finite())
-            {
+            let weights = self.cholesky(ridge).map(|factor| self.substitute(&factor));
+            if let Some(weights) = weights.filter(|weights| weights.iter().all(|w| w.is_finite())) {
                 return weights;
             }
             ridge *= 10.0;
