@@ -54,9 +54,9 @@ impl Experiment for ClassicPpo {
         let cart_pole = PpoConfig { gamma: 0.98, lambda: 0.8, epochs: 20, minibatches: 1, ..PpoConfig::default() };
         let pendulum = PpoConfig { gamma: 0.9, lambda: 0.95, minibatches: 25, ..PpoConfig::default() };
         let play = Play { name: "cart-pole", copies: 8, steps: 32, iterations: 400, horizon: 500 };
-        play.seeds(ctx, CartPole::v1(), &|_, play| PpoLearner::new(&cart_pole, play))?;
+        play.seeds(ctx, &CartPole::v1(), &|_, play| PpoLearner::boxed(&cart_pole, play))?;
         let play = Play { name: "pendulum", copies: 16, steps: 200, iterations: 80, horizon: 200 };
-        play.seeds(ctx, torque()?, &|_, play| PpoLearner::new(&pendulum, play))?;
+        play.seeds(ctx, &torque()?, &|_, play| PpoLearner::boxed(&pendulum, play))?;
         ctx.published("cart-pole/return", Published::new(SOLVED, "Gymnasium: solved"));
         Ok(())
     }
@@ -81,9 +81,9 @@ impl Experiment for ClassicTrpo {
 
     fn run(&self, ctx: &mut Context) -> Result<()> {
         let play = Play { name: "cart-pole", copies: 16, steps: 128, iterations: 60, horizon: 500 };
-        play.seeds(ctx, CartPole::v1(), &|params, _| TrpoLearner::new(params, 0.99, 0.97))?;
+        play.seeds(ctx, &CartPole::v1(), &|params, _| TrpoLearner::boxed(params, 0.99, 0.97))?;
         let play = Play { name: "pendulum", copies: 32, steps: 200, iterations: 80, horizon: 200 };
-        play.seeds(ctx, torque()?, &|params, _| TrpoLearner::new(params, 0.9, 0.95))?;
+        play.seeds(ctx, &torque()?, &|params, _| TrpoLearner::boxed(params, 0.9, 0.95))?;
         ctx.published("cart-pole/return", Published::new(SOLVED, "Gymnasium: solved"));
         Ok(())
     }
@@ -105,7 +105,7 @@ struct PpoLearner {
 }
 
 impl PpoLearner {
-    fn new(config: &PpoConfig, play: &Play) -> Result<Box<dyn Learner>> {
+    fn boxed(config: &PpoConfig, play: &Play) -> Result<Box<dyn Learner>> {
         let updates = play.iterations * (config.epochs * config.minibatches) as u64;
         let lr = Schedule::Linear { start: 1e-3, end: 0.0, steps: updates };
         Ok(Box::new(Self { ppo: Ppo::new(PpoConfig { lr, ..config.clone() })?, state: None }))
@@ -130,7 +130,7 @@ struct TrpoLearner {
 }
 
 impl TrpoLearner {
-    fn new(params: &Params, gamma: f64, lambda: f64) -> Result<Box<dyn Learner>> {
+    fn boxed(params: &Params, gamma: f64, lambda: f64) -> Result<Box<dyn Learner>> {
         let critic = CriticFit { minibatches: 16, ..CriticFit::default() };
         let config = TrustRegionConfig { damping: 0.1, ..TrustRegionConfig::default() };
         Ok(Box::new(Self { gamma, lambda, config, state: critic.init(params)?, critic }))
@@ -164,10 +164,10 @@ type MakeLearner<'a> = &'a dyn Fn(&Params, &Play) -> Result<Box<dyn Learner>>;
 
 impl Play {
     /// Trains and tests with every seed, three at least.
-    fn seeds(&self, ctx: &mut Context, env: impl Env + Clone + Send, learner: MakeLearner<'_>) -> Result<()> {
+    fn seeds(&self, ctx: &mut Context, env: &(impl Env + Clone + Send), learner: MakeLearner<'_>) -> Result<()> {
         let mut curves = Plot::new(self.name, "environment steps", "mean return of a rollout's episodes");
         for seed in 0..ctx.seeds().end.max(3) {
-            let (tested, curve) = self.train(ctx, &env, learner, seed)?;
+            let (tested, curve) = self.train(ctx, env, learner, seed)?;
             ctx.seed_metric(seed, &format!("{}/return", self.name), tested, "reward")?;
             curves = curves.series(Series::binned(format!("seed {seed}"), &curve, 60));
         }
