@@ -13,7 +13,6 @@ use rekindle_autodiff::Params;
 use rekindle_envs::{Augment, Env, EnvFamily, Redraw, VecEnv, stream_rng};
 use rekindle_optim::State;
 use rekindle_rl::instances::Summary;
-use rekindle_rl::returns::{gae, normalise_tasks};
 use rekindle_rl::{
     ActionHead, Collector, CriticFit, Deviation, Policy, Ppo, Recurrent, Rollout, TrustRegionConfig, trpo,
 };
@@ -223,10 +222,8 @@ where
                 (update.params, update.state)
             }
             TrialUpdate::Trpo { trust_region, critic, gamma, lambda } => {
-                let values = rollout.values("RL² with TRPO")?;
-                let mut advantages = gae(rollout.path(), &values.of, &values.next, *gamma, *lambda)?;
-                let targets: Vec<f32> = advantages.iter().zip(&values.of).map(|(a, v)| a + v).collect();
-                normalise_tasks(&mut advantages, rollout.experience.dims(), None)?;
+                let (mut advantages, targets) = rollout.advantages("RL² with TRPO", *gamma, *lambda)?;
+                rollout.experience.normalise(&mut advantages)?;
                 let moved = trpo(&self.policy, params, &rollout.experience, &advantages, trust_region)?;
                 let fitted =
                     critic.fit(&self.policy, &moved.params, state, (&rollout.experience, &targets), &mut rng)?;

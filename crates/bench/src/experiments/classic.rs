@@ -8,7 +8,6 @@ use rekindle_autodiff::Params;
 use rekindle_envs::{CartPole, ClipActions, Env, Pendulum, VecEnv};
 use rekindle_nn::Activation;
 use rekindle_optim::Schedule;
-use rekindle_rl::returns::gae;
 use rekindle_rl::{
     ActionHead, Collector, CriticFit, Deviation, FeedForward, Policy, Ppo, PpoConfig, Rollout, TrustRegionConfig, trpo,
 };
@@ -139,9 +138,7 @@ impl TrpoLearner {
 
 impl Learner for TrpoLearner {
     fn learn(&mut self, policy: &Policy, params: &Params, rollout: &Rollout, rng: &mut ChaCha8Rng) -> Result<Params> {
-        let values = rollout.values("TRPO's critic")?;
-        let mut advantages = gae(rollout.path(), &values.of, &values.next, self.gamma, self.lambda)?;
-        let targets: Vec<f32> = advantages.iter().zip(&values.of).map(|(a, v)| a + v).collect();
+        let (mut advantages, targets) = rollout.advantages("TRPO's critic", self.gamma, self.lambda)?;
         rollout.experience.normalise(&mut advantages)?;
         let params = trpo(policy, params, &rollout.experience, &advantages, &self.config)?.params;
         let fitted = self.critic.fit(policy, &params, &self.state, (&rollout.experience, &targets), rng)?;

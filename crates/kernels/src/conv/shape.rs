@@ -56,7 +56,12 @@ impl ConvShape {
 
     /// How many images the direct form takes at once.
     pub(crate) fn group(&self) -> usize {
-        (GROUP / (self.height * self.width).max(1)).clamp(1, self.images.max(1))
+        self.images_in(GROUP, self.height * self.width)
+    }
+
+    /// How many images of so many pixels each have about `pixels` together: one at least, and no more than there are.
+    pub(super) fn images_in(&self, pixels: usize, each: usize) -> usize {
+        (pixels / each.max(1)).clamp(1, self.images.max(1))
     }
 
     /// An error unless every size that follows from these, the padded copies included, can be counted in bytes.

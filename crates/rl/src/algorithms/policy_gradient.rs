@@ -15,7 +15,7 @@ use rekindle_optim::{Adam, Chain, ClipNorm, RmsProp, State, Transform};
 use super::step::{actor_part, descend};
 use super::surrogate::{Estimator, policy_gradient_loss};
 use crate::error::in_range;
-use crate::returns::{check_unit, discounted_returns, gae};
+use crate::returns::{check_unit, discounted_returns};
 use crate::{Error, Policy, Result, Rollout};
 
 /// New parameters, the optimiser's new state, and the loss.
@@ -133,9 +133,7 @@ impl A2c {
         check_unit("gamma", self.gamma)?;
         in_range("value_coefficient", self.value_coefficient, [0.0, f64::MAX], "at least 0")?;
         in_range("entropy_coefficient", self.entropy_coefficient, [0.0, f64::MAX], "at least 0")?;
-        let values = rollout.values("A2C")?;
-        let advantages = gae(rollout.path(), &values.of, &values.next, self.gamma, self.lambda)?;
-        let targets: Vec<f32> = advantages.iter().zip(&values.of).map(|(a, v)| a + v).collect();
+        let (advantages, targets) = rollout.advantages("A2C", self.gamma, self.lambda)?;
         let experience = &rollout.experience;
         let (advantages, targets) = (experience.tensor(&advantages)?, experience.tensor(&targets)?);
         let (params, state, loss) = descend(&*self.optimiser, &params.detach(), state, |theta| {

@@ -3,8 +3,8 @@
 //! ```text
 //! L = E[ −min(ρ A, clip(ρ, 1 ± ε) A) + c_v ½ (v − G)² − c_e H ]        ρ = π(a)/π_old(a)
 //! ```
-//! Schulman et al. 2017, several epochs of minibatches on each rollout; A by [`gae`], G = A + v. Advantages have mean 0 and
-//! deviation 1 in the whole rollout of each task.
+//! Schulman et al. 2017, several epochs of minibatches on each rollout; A and G by
+//! [`Rollout::advantages`](crate::Rollout::advantages). Advantages have mean 0 and deviation 1 in the whole rollout of each task.
 
 use std::sync::Arc;
 
@@ -17,7 +17,6 @@ use super::step::{descend, minibatches};
 use super::surrogate::clipped_loss;
 use crate::error::{at_least_one, in_range, positive};
 use crate::experience::rows_of_one;
-use crate::returns::gae;
 use crate::{Experience, Policy, Result, Rollout};
 
 /// Settings of PPO. The defaults are those of the paper's continuous control (Table 3), with its entropy bonus of none,
@@ -144,9 +143,7 @@ impl Ppo {
         rollout: &Rollout,
         rng: &mut dyn RngCore,
     ) -> Result<PpoUpdate> {
-        let values = rollout.values("PPO")?;
-        let advantages = gae(rollout.path(), &values.of, &values.next, self.config.gamma, self.config.lambda)?;
-        let targets: Vec<f32> = advantages.iter().zip(&values.of).map(|(a, v)| a + v).collect();
+        let (advantages, targets) = rollout.advantages("PPO", self.config.gamma, self.config.lambda)?;
         self.update_with(policy, params, state, &rollout.experience, (advantages, &targets), rng)
     }
 

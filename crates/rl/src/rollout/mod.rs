@@ -9,7 +9,7 @@ pub use collector::Collector;
 pub(crate) use collector::action_rng;
 
 use crate::policy::Memory;
-use crate::returns::Path;
+use crate::returns::{Path, gae};
 use crate::{Error, Experience, Result};
 
 /// T steps of M tasks × B copies. Slices on the host are in the order `[T, M, B]`.
@@ -72,6 +72,18 @@ impl Rollout {
     /// [`Error::NoValues`].
     pub fn values(&self, what: &'static str) -> Result<&Values> {
         self.values.as_ref().ok_or(Error::NoValues { what })
+    }
+
+    /// Advantages by [`gae`](crate::returns::gae) from the critic's estimates, and the λ-returns that the critic is fitted
+    /// to, `[T, M, B]` each.
+    ///
+    /// # Errors
+    /// [`Error::NoValues`], and if γ or λ is not from 0 to 1.
+    pub fn advantages(&self, what: &'static str, gamma: f64, lambda: f64) -> Result<(Vec<f32>, Vec<f32>)> {
+        let values = self.values(what)?;
+        let advantages = gae(self.path(), &values.of, &values.next, gamma, lambda)?;
+        let targets = advantages.iter().zip(&values.of).map(|(a, v)| a + v).collect();
+        Ok((advantages, targets))
     }
 
     /// Mean undiscounted return of the decision processes that came to an end; none if none did.

@@ -15,7 +15,7 @@ const NARROW: usize = 4;
 
 /// How many images make a group.
 pub(crate) fn group(shape: &ConvShape) -> usize {
-    (PIXELS / (shape.out_height() * shape.out_width()).max(1)).clamp(1, shape.images.max(1))
+    shape.images_in(PIXELS, shape.out_height() * shape.out_width())
 }
 
 /// Whether this module is faster than direct convolution, in all three forms alike. Depends on the sizes of one task

@@ -29,5 +29,5 @@ const PIXELS: usize = 512;
 
 /// How many images make a group.
 pub(crate) fn images_at_once(shape: &ConvShape) -> usize {
-    (PIXELS / (shape.height * shape.width).max(1)).clamp(1, shape.images.max(1))
+    shape.images_in(PIXELS, shape.height * shape.width)
 }
