@@ -16,11 +16,11 @@ pub struct Cli {
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
 
-    /// Short versions that show the effect (the default).
+    /// Short versions that show the effect (the default where no experiment is named).
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
 
-    /// The papers' full protocols.
+    /// The papers' full protocols; hours.
     #[arg(long)]
     pub full: bool,
 
@@ -50,9 +50,13 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// [`Mode::Full`] if asked for, else [`Mode::Quick`].
+    /// What is asked for; else [`Mode::Quick`] for the default set and [`Mode::Standard`] for experiments by name.
     pub fn mode(&self) -> Mode {
-        if self.full { Mode::Full } else { Mode::Quick }
+        match (self.full, self.quick || self.ids.is_empty()) {
+            (true, _) => Mode::Full,
+            (false, true) => Mode::Quick,
+            (false, false) => Mode::Standard,
+        }
     }
 }
 
@@ -60,24 +64,35 @@ impl Cli {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Minutes on two cores: fewer iterations, the same effect.
+    /// Seconds to minutes on two cores: shows the effect.
     Quick,
+    /// Minutes to an hour: the figures that are promised.
+    Standard,
     /// The paper's protocol.
     Full,
 }
 
 impl Mode {
-    /// `quick` in a quick run, `full` in a full one: `let iterations = ctx.mode().pick(2_000, 60_000)`.
-    pub fn pick<T>(self, quick: T, full: T) -> T {
+    /// `full` in a full run, else `usual`: `let iterations = ctx.mode().pick(2_000, 60_000)`.
+    pub fn pick<T>(self, usual: T, full: T) -> T {
         match self {
-            Self::Quick => quick,
+            Self::Quick | Self::Standard => usual,
             Self::Full => full,
         }
     }
 
-    /// `quick` or `full`.
+    /// The element for this mode of `[quick, standard, full]`.
+    pub fn of<T>(self, [quick, standard, full]: [T; 3]) -> T {
+        match self {
+            Self::Quick => quick,
+            Self::Standard => standard,
+            Self::Full => full,
+        }
+    }
+
+    /// `quick`, `standard` or `full`.
     pub fn name(self) -> &'static str {
-        self.pick("quick", "full")
+        self.of(["quick", "standard", "full"])
     }
 }
 
@@ -137,8 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn quick_is_the_default_and_excludes_full() {
+    fn a_run_is_quick_where_nothing_is_named() {
         assert_eq!(Cli::parse_from(["bench"]).mode(), Mode::Quick);
+        assert_eq!(Cli::parse_from(["bench", "maml/omniglot"]).mode(), Mode::Standard);
+        assert_eq!(Cli::parse_from(["bench", "maml/omniglot", "--quick"]).mode(), Mode::Quick);
         assert_eq!(Cli::parse_from(["bench", "--full"]).mode(), Mode::Full);
         assert!(Cli::try_parse_from(["bench", "--full", "--quick"]).is_err());
         assert!(Cli::try_parse_from(["bench", "--seeds", "0"]).is_err());

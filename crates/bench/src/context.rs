@@ -87,7 +87,7 @@ impl Context {
         })
     }
 
-    /// Quick or full; `ctx.mode().pick(2_000, 60_000)` chooses by it.
+    /// Quick, standard or full; `ctx.mode().pick(2_000, 60_000)` chooses by it.
     pub fn mode(&self) -> Mode {
         self.settings.mode
     }

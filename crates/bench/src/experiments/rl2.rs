@@ -13,6 +13,9 @@ pub(super) struct BanditsRl2;
 
 pub(super) struct MdpRl2;
 
+/// Steps of an iteration, over all trials.
+const STEPS: usize = 25_000;
+
 /// Tasks of the test.
 const TEST: usize = 10_000;
 
@@ -107,16 +110,17 @@ impl Experiment for BanditsRl2 {
         ];
         for (pulls, arms) in published {
             for (arms, published) in arms {
-                let quick = (pulls, arms) == (10, 5);
-                if !quick && ctx.mode().pick(true, false) {
+                // Quick: the smallest; standard: those whose trials are short and whose arms are few.
+                let small = [pulls == 10 && arms == 5, pulls <= 100 && arms <= 10, true];
+                if !ctx.mode().of(small) {
                     continue;
                 }
                 let cell = Cell {
                     name: format!("n{pulls}k{arms}"),
                     episodes: pulls,
                     steps: pulls,
-                    trials: (25_000 / pulls).max(100),
-                    iterations: ctx.mode().pick(20, 400),
+                    trials: STEPS / pulls,
+                    iterations: ctx.mode().of([30, 600, 1500]),
                     published,
                 };
                 cell.run(ctx, &BernoulliBandits::uniform(arms))?;
@@ -143,13 +147,13 @@ impl Experiment for MdpRl2 {
 
     fn run(&self, ctx: &mut Context) -> Result<()> {
         let columns = [(10, 156.2), (25, 445.7), (50, 936.1), (75, 1428.8), (100, 1913.7)];
-        for &(episodes, published) in ctx.mode().pick(&columns[..1], &columns[..]) {
+        for &(episodes, published) in &columns[..ctx.mode().of([1, 2, columns.len()])] {
             let cell = Cell {
                 name: format!("n{episodes}"),
                 episodes,
                 steps: 10 * episodes,
-                trials: (50_000 / (10 * episodes)).max(50),
-                iterations: ctx.mode().pick(10, 1000),
+                trials: STEPS / (10 * episodes),
+                iterations: ctx.mode().of([20, 600, 1500]),
                 published,
             };
             cell.run(ctx, &TabularMdps::default())?;
