@@ -59,10 +59,16 @@ pub struct Rl2Config {
     pub trials: usize,
     /// Units of the GRU. Default 256.
     pub units: usize,
+    /// Steps that fresh units' memories span at most, `>= 2` ([`Recurrent::remembering`]); `None`: PyTorch's start, which
+    /// forgets half in a step. The paper does not tell its own. Default `None`.
+    pub memory_span: Option<usize>,
     /// Where values come from.
     pub critic: Critic,
     /// The slow learner.
     pub update: TrialUpdate,
+    /// What rewards are multiplied by before they are learned from, `> 0`; inputs and scores keep the family's. Values
+    /// of about one are learned fastest, and a shared critic's error then does not drown the policy's gradient. Default 1.
+    pub reward_scale: f64,
 }
 
 impl Default for Rl2Config {
@@ -75,7 +81,16 @@ impl Default for Rl2Config {
             gamma: 0.99,
             lambda: 0.3,
         };
-        Self { episodes: 10, steps: 10, trials: 1000, units: 256, critic: Critic::Separate, update }
+        Self {
+            episodes: 10,
+            steps: 10,
+            trials: 1000,
+            units: 256,
+            memory_span: None,
+            critic: Critic::Separate,
+            update,
+            reward_scale: 1.0,
+        }
     }
 }
 
@@ -88,6 +103,9 @@ impl Rl2Config {
         let sizes = [("episodes", self.episodes), ("steps", self.steps), ("trials", self.trials)];
         sizes.into_iter().try_for_each(|(name, size)| at_least_one(name, size))?;
         at_least_one("units", self.units)?;
+        if self.reward_scale <= 0.0 || !self.reward_scale.is_finite() {
+            return Err(Error::setting("reward_scale", self.reward_scale, "above 0 and finite"));
+        }
         if matches!((&self.update, self.critic), (TrialUpdate::Trpo { .. }, Critic::Shared)) {
             return Err(Error::setting("critic", "Shared", "Separate with TRPO, which moves the policy alone"));
         }
@@ -138,7 +156,10 @@ where
         let env = Augment::new(family.make(&family.sample(&mut stream_rng(0, 0))?)?);
         let inputs = env.observation_space().n_features();
         let head = ActionHead::new(&env.action_space(), Deviation::default())?;
-        let net = |outputs| Recurrent::new(inputs, config.units, outputs);
+        let net = |outputs| {
+            let net = Recurrent::new(inputs, config.units, outputs)?;
+            config.memory_span.map_or(Ok(net.clone()), |steps| net.remembering(steps))
+        };
         let n = head.n_outputs();
         let policy = match config.critic {
             Critic::Separate => Policy::new(net(n)?, head)?.with_critic(net(1)?)?,
@@ -212,10 +233,11 @@ where
         let trial = self.family.clone().trials(self.config.episodes);
         let env = Augment::new(Redraw::new(trial, &mut rng)?);
         let envs = VecEnv::new(vec![env; self.config.trials])?;
-        let rollout = Collector::new(envs, rng.next_u64())?.collect(&self.policy, params, self.config.steps)?;
+        let mut rollout = Collector::new(envs, rng.next_u64())?.collect(&self.policy, params, self.config.steps)?;
         let steps = rollout.rewards.len() as u64;
         // Where no trial came to its end, what the rollout gave stands for it.
         let score = rollout.mean_return().unwrap_or_else(|| mean_of_rows(&rollout));
+        rollout.rewards.iter_mut().for_each(|r| *r *= self.config.reward_scale as f32);
         let (params, state) = match &self.config.update {
             TrialUpdate::Ppo(ppo) => {
                 let update = ppo.update(&self.policy, params, state, &rollout, &mut rng)?;

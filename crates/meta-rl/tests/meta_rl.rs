@@ -23,6 +23,7 @@ fn rl2(units: usize, trials: usize) -> Bandits {
         units,
         critic: Critic::Shared,
         update: TrialUpdate::Ppo(Ppo::new(ppo).unwrap()),
+        ..Rl2Config::default()
     };
     Rl2::new(BernoulliBandits::uniform(2), config).unwrap()
 }

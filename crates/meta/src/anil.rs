@@ -11,7 +11,7 @@ use rekindle_nn::Model;
 use rekindle_tasks::Batch;
 
 use crate::bilevel::{Adjoint, InnerLoop, task_loss};
-use crate::inner::inner_gradient;
+use crate::inner::inner_step;
 use crate::{Error, Loss, MamlConfig, Result};
 
 /// ANIL over any model whose head's parameters share a prefix.
@@ -79,8 +79,7 @@ impl<N: Model> InnerLoop for Anil<N> {
     }
 
     fn step(&self, meta: &Params, theta: &Params, support: &Batch, _k: usize, order: Order) -> Result<Params> {
-        let g = inner_gradient(theta, order, |head| task_loss(self, &self.whole(meta, head)?, support))?;
-        Ok(theta.add_scaled(&g, -self.config.inner_lr)?)
+        inner_step(theta, order, -self.config.inner_lr, |head| task_loss(self, &self.whole(meta, head)?, support))
     }
 
     fn weights(&self, meta: &Params, theta: &Params, _k: usize) -> Result<Params> {

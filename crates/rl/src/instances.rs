@@ -12,9 +12,13 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// The error of the lowest instance among those that were tried; no new ones are begun after one.
-pub fn for_each<T: Send>(n: usize, threads: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+pub fn for_each<T: Send, E: Send + From<Error>>(
+    n: usize,
+    threads: usize,
+    work: impl Fn(usize) -> std::result::Result<T, E> + Sync,
+) -> std::result::Result<Vec<T>, E> {
     if threads == 0 {
-        return Err(Error::agent("threads", 0, "at least 1"));
+        return Err(Error::agent("threads", 0, "at least 1").into());
     }
     if threads == 1 || n < 2 {
         return (0..n).map(work).collect();
@@ -90,7 +94,7 @@ mod tests {
 
     #[test]
     fn threads_change_neither_answers_nor_order() -> Result<()> {
-        let work = |i: usize| Ok(i * i);
+        let work = |i: usize| -> Result<usize> { Ok(i * i) };
         let one = for_each(100, 1, work)?;
         assert_eq!(one[9], 81);
         assert_eq!(for_each(100, 3, work)?, one);

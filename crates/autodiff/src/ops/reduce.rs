@@ -1,6 +1,6 @@
 //! Reductions over axes, and their adjoint, repetition.
 
-use candle_core::{Shape, Tensor as Value};
+use candle_core::{DType, Shape, Tensor as Value};
 use smallvec::smallvec;
 
 use crate::kernel;
@@ -98,11 +98,14 @@ impl Tensor {
         Ok(Self::unary(y, self, move |up| up.grad().mul(&share)))
     }
 
-    /// `log Σ eˣ` over the last axis, which goes away; without overflow.
+    /// `log Σ eˣ` over the last axis, which goes away; without overflow. −∞ where all elements are −∞.
     pub fn logsumexp(&self) -> Result<Self> {
-        // The shift is a constant: its two contributions to the gradient cancel.
         let axis = self.last_axis("logsumexp")?;
-        let shift = Self::new(self.reduced(axis, |v| v.max_keepdim(axis))?);
+        // An infinite shift would make NaN of an infinite element.
+        let largest = if self.dtype() == DType::F64 { f64::MAX } else { f64::from(f32::MAX) };
+        let shift = self.reduced(axis, |v| v.max_keepdim(axis)?.clamp(-largest, largest))?;
+        // The shift is a constant: its two contributions to the gradient cancel.
+        let shift = Self::new(shift);
         let kept = self.without(&[axis]);
         self.sub(&shift)?.exp()?.sum_keepdim(&[axis])?.log()?.add(&shift)?.reshape(kept)
     }

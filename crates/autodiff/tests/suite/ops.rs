@@ -388,3 +388,14 @@ macro_rules! tables {
 }
 
 tables!(elementwise, binary, shapes, reductions, indexing, products, images, norms_and_losses);
+
+/// The logarithm of a sum of nothing, of something beside nothing, and of more than any number.
+#[test]
+fn logsumexp_of_infinities() -> Result<()> {
+    let infinite = f64::INFINITY;
+    let x = Tensor::from_vec(vec![-infinite, -infinite, -infinite, 2.0, infinite, 1.0], (3, 2))?;
+    for x in [x.to_dtype(DType::F32)?, x] {
+        assert_eq!(x.logsumexp()?.to_vec_f64()?, [-infinite, 2.0, infinite]);
+    }
+    Ok(())
+}

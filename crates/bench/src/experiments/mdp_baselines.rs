@@ -77,7 +77,7 @@ fn instances(ctx: &Context) -> usize {
 /// The value of an episode in a known MDP.
 fn optimum(ctx: &Context, seed: u64) -> Result<Summary> {
     let family = TabularMdps::default();
-    let values = for_each(instances(ctx), ctx.threads(), |i| {
+    let values = for_each(instances(ctx), ctx.threads(), |i| -> Result<_> {
         let mdp = family.sample(&mut env_rng(TEST + seed, i, 0))?;
         Ok(backward_induction(&Model::of(&mdp), mdp.horizon())?.value(0, 0))
     })?;

@@ -1,9 +1,12 @@
 //! RL² on bandits and on tabular MDPs.
 
+use std::time::Instant;
+
 use anyhow::Result;
 use rekindle_envs::{BernoulliBandits, EnvFamily, TabularMdps};
 use rekindle_meta_rl::{Critic, Rl2, Rl2Config, TrialUpdate};
 use rekindle_optim::Schedule;
+use rekindle_rl::instances::{Summary, for_each};
 use rekindle_rl::{Ppo, PpoConfig};
 
 use super::meta_training;
@@ -27,10 +30,18 @@ struct Cell {
     episodes: usize,
     /// Steps of a trial.
     steps: usize,
-    /// Trials of an iteration.
-    trials: usize,
     iterations: u64,
+    /// About one over the reward of a trial.
+    reward_scale: f64,
     published: f64,
+}
+
+/// What one training ends with.
+struct Outcome {
+    test: Summary,
+    /// Iteration and mean reward of its trials.
+    curve: Vec<(f64, f64)>,
+    minutes: f64,
 }
 
 impl Cell {
@@ -39,47 +50,67 @@ impl Cell {
         F::Env: Send,
         F::Task: Clone + Send,
     {
-        let (epochs, minibatches) = (4, 8);
+        let (epochs, minibatches) = (4, 16);
         let updates = self.iterations * (epochs * minibatches) as u64;
         let ppo = PpoConfig {
             gamma: 1.0,
             lambda: 0.95,
             epochs,
             minibatches,
-            lr: Schedule::Linear { start: 1e-3, end: 1e-4, steps: updates },
-            entropy_coefficient: 0.003,
+            lr: Schedule::Linear { start: 2e-3, end: 4e-5, steps: updates },
+            entropy_coefficient: 0.001,
             ..PpoConfig::default()
         };
         let config = Rl2Config {
             episodes: self.episodes,
             steps: self.steps,
-            trials: self.trials,
+            trials: STEPS / self.steps,
             units: 256,
+            memory_span: Some(self.steps),
             critic: Critic::Shared,
             update: TrialUpdate::Ppo(Ppo::new(ppo)?),
+            reward_scale: self.reward_scale,
         };
         Ok(Rl2::new(family, config)?)
     }
 
-    fn run<F: EnvFamily + Clone + Send>(&self, ctx: &mut Context, family: &F) -> Result<()>
+    fn train<F: EnvFamily + Clone + Send>(&self, ctx: &Context, family: &F, seed: u64) -> Result<Outcome>
     where
         F::Env: Clone + Send,
         F::Task: Clone + Send,
     {
-        for seed in ctx.seeds() {
-            let learner = self.learner(family.clone())?;
-            let (trained, curve) = meta_training::run(ctx, &self.name, &learner, (self.iterations, seed))?;
-            let test = learner.test(&trained.last, TEST, TEST_SEED)?.summary()?;
-            let estimate = Estimate::new(test.mean, 1.96 * test.standard_error);
-            ctx.seed_metric(seed, &self.name, estimate, "reward")?;
-            if seed == 0 {
-                let plot = Plot::new(format!("Training, {}", self.name), "iteration", "reward of a trial");
-                ctx.plot(plot.line("RL²", curve))?;
-                ctx.published(&self.name, Published::new(self.published, "Duan et al. 2016"));
-            }
-        }
-        Ok(())
+        let begin = Instant::now();
+        let learner = self.learner(family.clone())?;
+        let (trained, curve) = meta_training::run(ctx, &self.name, &learner, (self.iterations, seed))?;
+        let test = learner.test(&trained.last, TEST, TEST_SEED)?.summary()?;
+        Ok(Outcome { test, curve, minutes: begin.elapsed().as_secs_f64() / 60.0 })
     }
+}
+
+/// Trains and tests all cells, as many at once as there are threads, and reports them in their order.
+fn run<F: EnvFamily + Clone + Send + Sync>(ctx: &mut Context, cells: &[(Cell, F)]) -> Result<()>
+where
+    F::Env: Clone + Send,
+    F::Task: Clone + Send,
+{
+    let jobs: Vec<_> = cells.iter().flat_map(|cell| ctx.seeds().map(move |seed| (cell, seed))).collect();
+    let shared = &*ctx;
+    let train = |i: usize| {
+        let ((cell, family), seed) = jobs[i];
+        cell.train(shared, family, seed)
+    };
+    let outcomes = for_each(jobs.len(), ctx.threads(), train)?;
+    for (((cell, _), seed), outcome) in jobs.into_iter().zip(outcomes) {
+        let Outcome { test, curve, minutes } = outcome;
+        ctx.seed_metric(seed, &cell.name, Estimate::new(test.mean, test.ci95()), "reward")?;
+        ctx.seed_metric(seed, &format!("{}/minutes", cell.name), minutes, "min")?;
+        if seed == 0 {
+            let plot = Plot::new(format!("Training, {}", cell.name), "iteration", "reward of a trial");
+            ctx.plot(plot.line("RL²", curve))?;
+            ctx.published(&cell.name, Published::new(cell.published, "Duan et al. 2016"));
+        }
+    }
+    Ok(())
 }
 
 impl Experiment for BanditsRl2 {
@@ -93,13 +124,17 @@ impl Experiment for BanditsRl2 {
 
     fn about(&self) -> &'static str {
         "Bandits of *k* arms with probabilities from U[0, 1], pulled *n* times, see *Classical bandit agents*. The quick run \
-         trains briefly on one cell; `--full` on all nine.\n\n\
-         - A GRU of 256 units, with values as one more output, on one-hot vectors of observation and last action, the last \
+         trains briefly on one cell; by name, four cells are trained; `--full` has all nine.\n\n\
+         - A GRU of 256 units whose memories span up to a trial at first (Tallec & Ollivier 2018), with values as one more output, on one-hot vectors of observation and last action, the last \
          reward and the end of the last episode; its memory is kept for a whole trial.\n\
-         - PPO in the place of the paper's TRPO: γ = 1, λ = 0.95, four passes in eight batches of whole trials, the rate of Adam \
-         falling from `0.001` to `0.0001`, entropy bonus 0.003.\n\
+         - PPO in the place of the paper's TRPO: γ = 1, λ = 0.95, 25,000 steps an iteration (the paper: 250,000), four passes \
+         in sixteen batches of whole trials, the rate of Adam falling from `0.002` to `0.00004`, entropy bonus 0.001.\n\
          - The figure is the mean reward of a trial in 10,000 new tasks, actions drawn from the policy.\n\n\
          Source: Duan et al. 2016, section 3.1 and Table 1."
+    }
+
+    fn in_default_run(&self) -> bool {
+        true
     }
 
     fn run(&self, ctx: &mut Context) -> Result<()> {
@@ -108,25 +143,24 @@ impl Experiment for BanditsRl2 {
             (100, [(5, 78.7), (10, 83.5), (50, 84.9)]),
             (500, [(5, 401.6), (10, 432.5), (50, 438.9)]),
         ];
-        for (pulls, arms) in published {
-            for (arms, published) in arms {
-                // Quick: the smallest; standard: those whose trials are short and whose arms are few.
-                let small = [pulls == 10 && arms == 5, pulls <= 100 && arms <= 10, true];
-                if !ctx.mode().of(small) {
-                    continue;
+        let mut cells = Vec::new();
+        for (pulls, row) in published {
+            for (arms, published) in row {
+                let chosen = [pulls == 10 && arms == 5, pulls <= 100 && arms <= 10, true];
+                if ctx.mode().of(chosen) {
+                    let cell = Cell {
+                        name: format!("n{pulls}k{arms}"),
+                        episodes: pulls,
+                        steps: pulls,
+                        iterations: ctx.mode().of([30, 600, 1500]),
+                        reward_scale: if pulls == 10 { 1.0 } else { 0.1 },
+                        published,
+                    };
+                    cells.push((cell, BernoulliBandits::uniform(arms)));
                 }
-                let cell = Cell {
-                    name: format!("n{pulls}k{arms}"),
-                    episodes: pulls,
-                    steps: pulls,
-                    trials: STEPS / pulls,
-                    iterations: ctx.mode().of([30, 600, 1500]),
-                    published,
-                };
-                cell.run(ctx, &BernoulliBandits::uniform(arms))?;
             }
         }
-        Ok(())
+        run(ctx, &cells)
     }
 }
 
@@ -141,23 +175,29 @@ impl Experiment for MdpRl2 {
 
     fn about(&self) -> &'static str {
         "MDPs of ten states and five actions, *n* episodes of ten steps, see *Classical agents for tabular MDPs*; learner and \
-         training as in *RL² on bandits*. The quick run trains briefly on n = 10.\n\n\
+         training as in *RL² on bandits*. The quick run trains briefly on n = 10; by name, n = 10 and 25 are trained; `--full` \
+         has all columns.\n\n\
          Source: Duan et al. 2016, section 3.2 and Table 2."
+    }
+
+    fn in_default_run(&self) -> bool {
+        true
     }
 
     fn run(&self, ctx: &mut Context) -> Result<()> {
         let columns = [(10, 156.2), (25, 445.7), (50, 936.1), (75, 1428.8), (100, 1913.7)];
-        for &(episodes, published) in &columns[..ctx.mode().of([1, 2, columns.len()])] {
+        let cell = |&(episodes, published): &(usize, f64)| {
             let cell = Cell {
                 name: format!("n{episodes}"),
                 episodes,
                 steps: 10 * episodes,
-                trials: STEPS / (10 * episodes),
-                iterations: ctx.mode().of([20, 600, 1500]),
+                iterations: ctx.mode().of([20, 1000, 2000]),
+                reward_scale: 0.1,
                 published,
             };
-            cell.run(ctx, &TabularMdps::default())?;
-        }
-        Ok(())
+            (cell, TabularMdps::default())
+        };
+        let cells: Vec<_> = columns[..ctx.mode().of([1, 2, columns.len()])].iter().map(cell).collect();
+        run(ctx, &cells)
     }
 }

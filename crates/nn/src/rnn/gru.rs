@@ -9,22 +9,27 @@
 //! Cho et al. 2014, in PyTorch's form: there the reset gate multiplies `h U_n + c_n`, in the paper it multiplies `h`
 //! before the product; and `z` keeps the old state as in the paper's eq. 7.
 
+use rand::Rng as _;
 use rekindle_autodiff::{GruWeights, Params, Tensor};
 
 use super::check_sequence;
 use crate::builder::join;
-use crate::{Builder, Init, Layer, Linear, Result};
+use crate::{Builder, Error, Fans, Init, Layer, Linear, Result};
 
 /// A GRU cell of D inputs and H units.
 ///
 /// The gates r, z, n lie side by side, so that a step is two products (see
 /// [`Tensor::gru`]): `input.weight [M, D, 3H]`, `input.bias [M, 3H]`,
-/// `hidden.weight [M, H, 3H]`, `hidden.bias [M, 3H]`. All start in `U(−1/√H, 1/√H)`, PyTorch's default.
+/// `hidden.weight [M, H, 3H]`, `hidden.bias [M, 3H]`. All start in `U(−1/√H, 1/√H)`, PyTorch's default, with which half
+/// of a state is gone after one step ([`remembering`](Self::remembering)).
 #[derive(Clone, Debug)]
 pub struct Gru {
     input: Linear,
+    /// The name of the input's bias.
+    bias: String,
     hidden: Linear,
     units: usize,
+    horizon: Option<usize>,
 }
 
 impl Gru {
@@ -33,12 +38,27 @@ impl Gru {
     /// # Errors
     /// If a size is zero.
     pub fn new(name: &str, inputs: usize, units: usize) -> Result<Self> {
-        let init = Init::Uniform { bound: 1.0 / (units.max(1) as f64).sqrt() };
+        let (init, input) = (uniform(units), join(name, "input"));
         Ok(Self {
-            input: Linear::new(&join(name, "input"), inputs, 3 * units, init, Some(init))?,
+            input: Linear::new(&input, inputs, 3 * units, init, Some(init))?,
+            bias: join(&input, "bias"),
             hidden: Linear::new(&join(name, "hidden"), units, 3 * units, init, Some(init))?,
             units,
+            horizon: None,
         })
+    }
+
+    /// The same cell, whose units start with memories of 1 to `steps − 1` steps, spread evenly: the input's bias of the
+    /// update gate starts as `log u` with `u ~ U(1, steps − 1)`. Tallec & Ollivier, *Can recurrent neural networks warp
+    /// time?*, 2018, eq. 16 (there for the LSTM's gates).
+    ///
+    /// # Errors
+    /// With fewer than two steps.
+    pub fn remembering(self, steps: usize) -> Result<Self> {
+        if steps < 2 {
+            return Err(Error::config("steps", steps, "at least 2: a memory spans some time"));
+        }
+        Ok(Self { horizon: Some(steps), ..self })
     }
 
     /// The number of units H.
@@ -73,7 +93,19 @@ impl Gru {
 
 impl Layer for Gru {
     fn draw(&self, builder: &mut Builder<'_>) -> Result<()> {
-        self.input.draw(builder)?;
+        self.input.draw_weight(builder)?;
+        let dims = [3 * self.units];
+        let mut bias = uniform(self.units).draw(builder.rng(), &dims, Fans::of(&dims))?;
+        if let Some(steps) = self.horizon {
+            let update = &mut bias[self.units..2 * self.units];
+            update.fill_with(|| libm::log(1.0 + builder.rng().random::<f64>() * (steps as f64 - 2.0)));
+        }
+        builder.push(&self.bias, &dims, bias)?;
         self.hidden.draw(builder)
     }
+}
+
+/// PyTorch's default for recurrent cells.
+fn uniform(units: usize) -> Init {
+    Init::Uniform { bound: 1.0 / (units.max(1) as f64).sqrt() }
 }

@@ -169,3 +169,22 @@ fn an_empty_or_misshapen_sequence_is_refused() -> Result<()> {
     }
     Ok(())
 }
+
+/// Without input a unit keeps `σ(b_z)` of itself in a step: half of it by default, and at a horizon of T for 2 to T − 1 steps.
+#[test]
+fn a_remembering_gru_starts_with_long_memories() -> Result<()> {
+    let bias = |cell: &Gru| -> Result<Vec<f64>> {
+        Ok(cell.init(&mut rng(40), DType::F64, &Device::Cpu)?.get("cell.input.bias")?.to_vec_f64()?)
+    };
+    let (plain, long) = (Gru::new("cell", D, 300)?, Gru::new("cell", D, 300)?.remembering(50)?);
+    let (plain, long) = (bias(&plain)?, bias(&long)?);
+    assert_eq!(plain[..300], long[..300]);
+    // The time in which a unit forgets is 1/(1 − σ(b)) = 1 + eᵇ.
+    let times: Vec<f64> = long[300..600].iter().map(|b| 1.0 + b.exp()).collect();
+    assert!(times.iter().all(|t| (2.0..50.0).contains(t)), "{times:?}");
+    let mean = times.iter().sum::<f64>() / 300.0;
+    assert!((mean - 26.0).abs() < 3.0, "U(2, 50) has the mean 26, not {mean}");
+    assert!(plain[300..600].iter().all(|b| b.abs() < 0.06));
+    assert!(Gru::new("cell", D, 3)?.remembering(1).is_err());
+    Ok(())
+}

@@ -87,7 +87,7 @@ pub fn evaluate<A: BanditAgent, F: EnvFamily<Env = Bandit> + Sync>(
     seed: u64,
     threads: usize,
 ) -> Result<Summary> {
-    let totals = for_each(instances, threads, |i| {
+    let totals = for_each(instances, threads, |i| -> Result<_> {
         let mut bandit = family.make(&family.sample(&mut env_rng(seed, i, 0))?)?;
         play(&mut make_agent(), &mut bandit, horizon, &mut env_rng(seed, i, 1), &mut env_rng(seed, i, 2))
     })?;

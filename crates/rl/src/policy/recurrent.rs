@@ -46,6 +46,14 @@ impl Recurrent {
         Ok(Self { n_inputs: encoder.n_inputs(), encoder: Some(encoder), ..net })
     }
 
+    /// The same network, whose units start with memories of up to `steps` steps ([`Gru::remembering`]).
+    ///
+    /// # Errors
+    /// With fewer than two steps.
+    pub fn remembering(self, steps: usize) -> Result<Self> {
+        Ok(Self { gru: self.gru.remembering(steps)?, ..self })
+    }
+
     /// All states `[T, M, B, H]`, segment by segment: a sequence is cut where any row begins anew.
     fn states(&self, params: &Params, xs: &Tensor, starts: &[bool], memory: &Tensor) -> Result<Tensor> {
         let (steps, rows) = (xs.dims()[0], xs.dims()[1] * xs.dims()[2]);

@@ -156,10 +156,10 @@ pub fn evaluate<A: TabularAgent, F: EnvFamily<Task = Arc<TabularMdp>> + Sync>(
     if episodes.contains(&0) || longest == 0 {
         return Err(Error::NothingToPlay { what: "number of episodes" });
     }
-    let totals = for_each(instances, threads, |i| {
+    let totals = for_each(instances, threads, |i| -> Result<Vec<f64>> {
         let mdp = family.sample(&mut env_rng(seed, i, 0))?;
         let rewards = play(&mut make_agent(), &mdp, longest, &mut env_rng(seed, i, 1), &mut env_rng(seed, i, 2))?;
-        Ok(episodes.iter().map(|&n| rewards[..n].iter().sum()).collect::<Vec<f64>>())
+        Ok(episodes.iter().map(|&n| rewards[..n].iter().sum()).collect())
     })?;
     let column = |j: usize| Summary::of(&totals.iter().map(|row| row[j]).collect::<Vec<_>>());
     (0..episodes.len()).map(column).collect()
