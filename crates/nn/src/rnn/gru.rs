@@ -21,14 +21,23 @@ use crate::{Builder, Error, Fans, Init, Layer, Linear, Result};
 /// The gates r, z, n lie side by side, so that a step is two products (see
 /// [`Tensor::gru`]): `input.weight [M, D, 3H]`, `input.bias [M, 3H]`,
 /// `hidden.weight [M, H, 3H]`, `hidden.bias [M, 3H]`. All start in `U(−1/√H, 1/√H)`, PyTorch's default, with which half
-/// of a state is gone after one step ([`remembering`](Self::remembering)).
+/// of a state is gone after one step ([`remembering`](Self::remembering)) and a one-hot input hardly moves it
+/// ([`starting`](Self::starting)).
 #[derive(Clone, Debug)]
 pub struct Gru {
+    name: String,
     input: Linear,
-    /// The name of the input's bias.
-    bias: String,
     hidden: Linear,
-    units: usize,
+    start: Start,
+}
+
+/// How fresh parameters are drawn, gate by gate.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    input: Init,
+    hidden: Init,
+    bias: Init,
+    /// Longest memory, in steps.
     horizon: Option<usize>,
 }
 
@@ -38,14 +47,21 @@ impl Gru {
     /// # Errors
     /// If a size is zero.
     pub fn new(name: &str, inputs: usize, units: usize) -> Result<Self> {
-        let (init, input) = (uniform(units), join(name, "input"));
+        let init = Init::Uniform { bound: 1.0 / (units.max(1) as f64).sqrt() };
         Ok(Self {
-            input: Linear::new(&input, inputs, 3 * units, init, Some(init))?,
-            bias: join(&input, "bias"),
+            name: name.to_owned(),
+            input: Linear::new(&join(name, "input"), inputs, 3 * units, init, Some(init))?,
             hidden: Linear::new(&join(name, "hidden"), units, 3 * units, init, Some(init))?,
-            units,
-            horizon: None,
+            start: Start { input: init, hidden: init, bias: init, horizon: None },
         })
+    }
+
+    /// The same cell with other fresh weights, drawn for each gate alone: `[D, H]` from the input, `[H, H]` from the state;
+    /// biases start at zero.
+    #[must_use]
+    pub fn starting(mut self, input: Init, hidden: Init) -> Self {
+        self.start = Start { input, hidden, bias: Init::Zeros, ..self.start };
+        self
     }
 
     /// The same cell, whose units start with memories of 1 to `steps − 1` steps, spread evenly: the input's bias of the
@@ -54,17 +70,18 @@ impl Gru {
     ///
     /// # Errors
     /// With fewer than two steps.
-    pub fn remembering(self, steps: usize) -> Result<Self> {
+    pub fn remembering(mut self, steps: usize) -> Result<Self> {
         if steps < 2 {
             return Err(Error::config("steps", steps, "at least 2: a memory spans some time"));
         }
-        Ok(Self { horizon: Some(steps), ..self })
+        self.start.horizon = Some(steps);
+        Ok(self)
     }
 
     /// The number of units H.
     #[must_use]
     pub fn units(&self) -> usize {
-        self.units
+        self.hidden.inputs()
     }
 
     /// One step: `x [M, B, D]` and `h [M, B, H]` to the next state `[M, B, H]`.
@@ -93,19 +110,24 @@ impl Gru {
 
 impl Layer for Gru {
     fn draw(&self, builder: &mut Builder<'_>) -> Result<()> {
-        self.input.draw_weight(builder)?;
-        let dims = [3 * self.units];
-        let mut bias = uniform(self.units).draw(builder.rng(), &dims, Fans::of(&dims))?;
-        if let Some(steps) = self.horizon {
-            let update = &mut bias[self.units..2 * self.units];
-            update.fill_with(|| libm::log(1.0 + builder.rng().random::<f64>() * (steps as f64 - 2.0)));
+        let (h, start) = (self.units(), self.start);
+        let parts = [("input", self.input.inputs(), start.input, start.horizon), ("hidden", h, start.hidden, None)];
+        for (part, rows, init, horizon) in parts {
+            let weight = gates(builder, [rows, h], init)?;
+            builder.push(join(&self.name, &format!("{part}.weight")), &[rows, 3 * h], weight)?;
+            let mut bias = gates(builder, [1, h], start.bias)?;
+            if let Some(steps) = horizon {
+                bias[h..2 * h].fill_with(|| libm::log(1.0 + builder.rng().random::<f64>() * (steps as f64 - 2.0)));
+            }
+            builder.push(join(&self.name, &format!("{part}.bias")), &[3 * h], bias)?;
         }
-        builder.push(&self.bias, &dims, bias)?;
-        self.hidden.draw(builder)
+        Ok(())
     }
 }
 
-/// PyTorch's default for recurrent cells.
-fn uniform(units: usize) -> Init {
-    Init::Uniform { bound: 1.0 / (units.max(1) as f64).sqrt() }
+/// A matrix `[rows, H]` for each of r, z, n, side by side: `[rows, 3H]`.
+fn gates(builder: &mut Builder<'_>, [rows, h]: [usize; 2], init: Init) -> Result<Vec<f64>> {
+    let mut draw = || init.draw(builder.rng(), &[rows, h], Fans { input: rows, output: h });
+    let gates = [draw()?, draw()?, draw()?];
+    Ok((0..rows).flat_map(|row| gates.iter().flat_map(move |gate| &gate[row * h..(row + 1) * h]).copied()).collect())
 }

@@ -46,6 +46,12 @@ impl Recurrent {
         Ok(Self { n_inputs: encoder.n_inputs(), encoder: Some(encoder), ..net })
     }
 
+    /// The same network, whose GRU starts with other weights ([`Gru::starting`]).
+    #[must_use]
+    pub fn starting(self, input: Init, hidden: Init) -> Self {
+        Self { gru: self.gru.starting(input, hidden), ..self }
+    }
+
     /// The same network, whose units start with memories of up to `steps` steps ([`Gru::remembering`]).
     ///
     /// # Errors
