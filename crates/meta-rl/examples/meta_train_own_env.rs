@@ -1,6 +1,6 @@
 //! An environment of one's own, and an agent that is meta-trained on it.
 //!
-//! `cargo run --release -p rekindle-meta-rl --example own_env`
+//! `cargo run --release -p rekindle-meta-rl --example meta_train_own_env`
 
 #![allow(clippy::print_stdout, reason = "an example shows its result")]
 
