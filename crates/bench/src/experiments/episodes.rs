@@ -94,3 +94,35 @@ impl Book {
         Ok(self.done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use rekindle_envs::{Space, SymbolicMazes, stream_rng};
+    use rekindle_nn::Activation;
+    use rekindle_rl::{ActionHead, Deviation, FeedForward};
+
+    use super::*;
+
+    /// A maze's episode costs 0.04 a step and a little at walls, ends after seven at the latest, and sooner at the goal.
+    #[test]
+    fn episodes_have_the_lengths_and_totals_of_their_rules() -> Result<()> {
+        let family = SymbolicMazes { cells: 2, horizon: 7 };
+        let tasks = family.sample_tasks(&mut stream_rng(1, 0), 30)?;
+        let head = ActionHead::new(&Space::discrete(3), Deviation::default())?;
+        let policy = Policy::new(FeedForward::mlp(&[11, 3], Activation::Tanh)?, head)?;
+        let params = policy.init(&mut stream_rng(2, 0), DType::F32, &Device::Cpu)?;
+        let play = Play { episodes: 3, greedy: false, seed: 4 };
+        let trials = play.trials(&family, &tasks, (&policy, &params), 21)?;
+        assert!(trials.len() == 30 && trials.iter().all(|trial| trial.len() == 3));
+        let found = |episode: &Episode| episode.last > 0.0;
+        for episode in trials.iter().flatten() {
+            let least = f64::from(u8::from(found(episode))) - 0.041 * episode.length as f64;
+            assert!(episode.total > least - 1e-4 && episode.total < least + 0.001 * episode.length as f64 + 1e-4);
+            assert!(episode.length == 7 || (episode.length < 7 && found(episode)), "{episode:?}");
+        }
+        assert!(trials.iter().flatten().any(found), "a random agent finds some of them");
+        assert!(Play { episodes: 30, ..play }.trials(&family, &tasks, (&policy, &params), 21).is_err());
+        Ok(())
+    }
+}

@@ -47,8 +47,9 @@ impl Experiment for GoalRnn {
 
     fn about(&self) -> &'static str {
         "A point walks from the origin to a goal in [−10, 10]², 20 steps of at most 1 on each axis; each step costs the distance \
-         that is left. Three agents learn by PPO from 500 goals and are tested on 1,000 others, one walk to each with the most \
-         probable action. The figure is the mean return of a walk.\n\n\
+         that is left. Three agents learn by PPO (γ = 0.9, λ = 0.9 with memory and 1 without) from 500 goals and are tested on 1,000 \
+         others, one walk to each with the most probable action. The figure is the mean return of a walk. The quick run trains \
+         briefly, so that the agent with memory has not learned all that it can.\n\n\
          - `context`: sees the goal. Two layers of 64 with tanh.\n\
          - `hidden-memory`: must find out where the goal is from what its steps cost. A GRU of 64 units.\n\
          - `hidden-no-memory`: the same without memory, two layers of 64. It knows its place, its last action and its last \
