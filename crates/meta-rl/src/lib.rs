@@ -1,4 +1,7 @@
 #![doc = include_str!("../README.md")]
+#![doc = "```no_run"]
+#![doc = include_str!("../examples/meta_train_own_env.rs")]
+#![doc = "```"]
 
 mod learner; // read first
 

@@ -57,12 +57,12 @@ pub struct Rl2Config {
     pub steps: usize,
     /// Trials that are played side by side, `>= 1`.
     pub trials: usize,
-    /// Units of the GRU. Default 256.
+    /// Units of the GRU. Default 256. Without effect on a policy of one's own ([`Rl2::with_policy`]).
     pub units: usize,
     /// Steps that fresh units' memories span at most, `>= 2` ([`Recurrent::remembering`]); `None`: PyTorch's start, which
     /// forgets half in a step. The paper does not tell its own. Default `None`.
     pub memory_span: Option<usize>,
-    /// Where values come from.
+    /// Where values come from. Without effect on a policy of one's own.
     pub critic: Critic,
     /// The slow learner.
     pub update: TrialUpdate,
@@ -119,6 +119,8 @@ pub struct Rl2<F> {
     family: F,
     config: Rl2Config,
     policy: Policy,
+    /// Whether the policy is not that of the settings.
+    own_policy: bool,
 }
 
 /// What a test ends with.
@@ -165,7 +167,24 @@ where
             Critic::Separate => Policy::new(net(n)?, head)?.with_critic(net(1)?)?,
             Critic::Shared => Policy::with_shared_value(net(n + 1)?, head)?,
         };
-        Ok(Self { family, config, policy })
+        Ok(Self { family, config, policy, own_policy: false })
+    }
+
+    /// A learner with a policy of one's own: with an encoder for images before its memory, or without any memory. What it
+    /// observes are the family's observations through [`Augment`], laid out as in [`Layout`](rekindle_envs::Layout).
+    ///
+    /// # Errors
+    /// If a setting is out of its range or the policy does not fit the family, and those of the family.
+    pub fn with_policy(family: F, policy: Policy, config: Rl2Config) -> Result<Self> {
+        let critic = if policy.shares_value() { Critic::Shared } else { Critic::Separate };
+        Rl2Config { critic, ..config.clone() }.validate()?;
+        if !policy.has_values() {
+            let expected = "one with a critic (`Policy::with_critic`, `Policy::with_shared_value`)";
+            return Err(Error::setting("policy", "one without values", expected));
+        }
+        let env = Augment::new(family.make(&family.sample(&mut stream_rng(0, 0))?)?);
+        policy.check(&env.observation_space(), &env.action_space())?;
+        Ok(Self { family, config, policy, own_policy: true })
     }
 
     /// The policy.
@@ -179,9 +198,16 @@ where
     /// [`Error::Unfinished`] if a trial does not end within `steps`, and those of family and policy.
     pub fn test(&self, params: &Params, n: usize, seed: u64) -> Result<Trials> {
         at_least_one("n", n)?;
-        let tasks = self.family.sample_tasks(&mut stream_rng(seed, 0), n)?;
+        self.test_tasks(params, &self.family.sample_tasks(&mut stream_rng(seed, 0), n)?, seed)
+    }
+
+    /// A trial in each of these tasks.
+    ///
+    /// # Errors
+    /// As [`test`](Self::test).
+    pub fn test_tasks(&self, params: &Params, tasks: &[F::Task], seed: u64) -> Result<Trials> {
         let family = (&self.family).trials(self.config.episodes).wrap(|env| Ok(Augment::new(env)));
-        let mut totals = Vec::with_capacity(n);
+        let mut totals = Vec::with_capacity(tasks.len());
         for (chunk, tasks) in tasks.chunks(CHUNK).enumerate() {
             let env = VecEnv::stack(&family, tasks, 1)?;
             let mut collector = Collector::new(env, stream_rng(seed, 1 + chunk as u64).next_u64())?;
@@ -214,7 +240,8 @@ where
     F::Task: Clone + Send,
 {
     fn fingerprint(&self) -> String {
-        format!("RL² {:?}", self.config)
+        let policy = if self.own_policy { format!(", {:?}", self.policy) } else { String::new() };
+        format!("RL² {:?}{policy}", self.config)
     }
 
     fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {

@@ -9,23 +9,19 @@ use rekindle_meta_rl::{
     Adapts, Critic, Error, Learner, MamlRl, MamlRlConfig, Outer, Rl2, Rl2Config, TrainConfig, TrialUpdate, train,
 };
 use rekindle_nn::Activation;
-use rekindle_rl::{ActionHead, Deviation, FeedForward, Policy, Ppo, PpoConfig};
+use rekindle_rl::{ActionHead, Deviation, FeedForward, Policy, Ppo, PpoConfig, Recurrent};
 
 type Bandits = Rl2<BernoulliBandits>;
 
 fn rl2(units: usize, trials: usize) -> Bandits {
+    Rl2::new(BernoulliBandits::uniform(2), Rl2Config { units, trials, ..small_trials() }).unwrap()
+}
+
+fn small_trials() -> Rl2Config {
     let ppo =
         PpoConfig { gamma: 1.0, lambda: 0.95, epochs: 4, minibatches: 4, lr: 3e-3.into(), ..PpoConfig::default() };
-    let config = Rl2Config {
-        episodes: 10,
-        steps: 10,
-        trials,
-        units,
-        critic: Critic::Shared,
-        update: TrialUpdate::Ppo(Ppo::new(ppo).unwrap()),
-        ..Rl2Config::default()
-    };
-    Rl2::new(BernoulliBandits::uniform(2), config).unwrap()
+    let update = TrialUpdate::Ppo(Ppo::new(ppo).unwrap());
+    Rl2Config { episodes: 10, steps: 10, trials: 16, units: 8, critic: Critic::Shared, update, ..Rl2Config::default() }
 }
 
 fn points() -> impl EnvFamily<Task = [f32; 2], Env = impl rekindle_envs::Env + Send> {
@@ -114,6 +110,34 @@ fn variants_adapt_what_they_say() {
         assert_eq!((returns.len(), returns[0].len()), (3, 2), "{adapts:?}");
         assert!(returns.iter().flatten().all(|x| x.is_finite()), "{adapts:?}");
     }
+}
+
+/// A policy of one's own that is the settings' own gives the same bits; one without memory is trained too, and what does
+/// not fit is refused.
+#[test]
+fn rl2_takes_policies() {
+    let bandits = BernoulliBandits::uniform(2);
+    let usual = rl2(8, 16);
+    let head = || ActionHead::new(&Space::discrete(2), Deviation::default()).unwrap();
+    let with = |policy| Rl2::with_policy(bandits.clone(), policy, small_trials());
+    // One state, two actions, the last reward, the end of the last pull; two actions and a value.
+    let same = with(Policy::with_shared_value(Recurrent::new(5, 8, 3).unwrap(), head()).unwrap()).unwrap();
+    let config = TrainConfig { iterations: 2, ..TrainConfig::default() };
+    let trained = |learner: &Bandits| train(learner, &config, &mut |_| Ok(true)).unwrap().last;
+    assert_eq!(bits(&trained(&usual)), bits(&trained(&same)));
+    assert_ne!(usual.fingerprint(), same.fingerprint(), "a checkpoint belongs to one policy");
+
+    let net = |inputs, outputs| FeedForward::mlp(&[inputs, 6, outputs], Activation::Tanh).unwrap();
+    let forgetful = with(Policy::new(net(5, 2), head()).unwrap().with_critic(net(5, 1)).unwrap()).unwrap();
+    let test = forgetful.test(&trained(&forgetful), 20, 1).unwrap();
+    assert!(test.totals.iter().all(|total| (0.0..=10.0).contains(total)));
+
+    let refused = |policy| with(policy).unwrap_err().to_string();
+    assert!(refused(Policy::new(net(5, 2), head()).unwrap()).contains("with_critic"));
+    assert!(refused(Policy::with_shared_value(net(4, 3), head()).unwrap()).contains("4 inputs"));
+    let trpo = Rl2Config { update: Rl2Config::default().update, ..small_trials() };
+    let shared = Policy::with_shared_value(net(5, 3), head()).unwrap();
+    assert!(Rl2::with_policy(bandits.clone(), shared, trpo).unwrap_err().to_string().contains("Separate"));
 }
 
 #[test]

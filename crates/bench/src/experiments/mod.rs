@@ -4,8 +4,10 @@ mod bandits_baselines;
 mod bandits_optimal;
 mod classic;
 mod family_omniglot;
+mod goal_rnn;
 mod maml_characters;
 mod maml_sinusoid;
+mod maze_rl2;
 mod mdp_baselines;
 mod point_maml;
 mod reptile_sinusoid;
@@ -20,14 +22,20 @@ mod speed_proto_conv4;
 mod speed_tape;
 
 mod bandit_agents;
+mod canvas;
+mod episodes;
 mod few_shot;
+mod maze_picture;
+mod maze_shortest;
 mod mdp_agents;
 mod meta_iterations;
 mod meta_training;
+mod navigation;
 mod pooled;
 mod settings;
 mod sine_plot;
 mod training;
+mod units;
 
 use crate::Experiment;
 
@@ -45,6 +53,8 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(rl2::BanditsRl2),
         Box::new(rl2::MdpRl2),
         Box::new(point_maml::PointMaml),
+        Box::new(goal_rnn::GoalRnn),
+        Box::new(maze_rl2::MazeRl2),
         Box::new(classic::ClassicPpo),
         Box::new(classic::ClassicTrpo),
         Box::new(speed_kernels::SpeedKernels),

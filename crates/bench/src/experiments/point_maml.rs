@@ -4,13 +4,15 @@ use anyhow::Result;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rekindle_autodiff::Params;
-use rekindle_envs::{ClipActions, EnvFamily, PointFamily, Space};
+use rekindle_envs::{ClipActions, EnvFamily, PointFamily, Space, VecEnv};
 use rekindle_meta_rl::{Learner, MamlRl, MamlRlConfig, Updates};
 use rekindle_nn::Activation;
-use rekindle_rl::{ActionHead, Deviation, FeedForward, Policy};
+use rekindle_rl::{ActionHead, Collector, Deviation, FeedForward, Policy};
 
+use super::canvas::BLUE;
 use super::meta_training;
-use crate::{Context, Estimate, Experiment, Plot, Published, Series};
+use super::navigation::{picture, walks};
+use crate::{Context, Estimate, Experiment, ImageGrid, Plot, Published, Series};
 
 pub(super) struct PointMaml;
 
@@ -20,6 +22,9 @@ const TASK_SEED: u64 = 1;
 
 /// Updates in the test.
 const UPDATES: usize = 3;
+
+/// Tasks of the pictures.
+const DRAWN: usize = 8;
 
 /// Step sizes that the baselines' are chosen from, on other tasks.
 const RATES: [f64; 4] = [0.05, 0.1, 0.2, 0.5];
@@ -73,9 +78,12 @@ fn learner(family: PointFamily, n_steps: usize) -> Result<MamlRl<impl EnvFamily<
     let inputs = if family.goal_visible { 4 } else { 2 };
     let head = ActionHead::new(&Space::unbounded(2), Deviation::default())?;
     let policy = Policy::new(FeedForward::mlp(&[inputs, 100, 100, 2], Activation::Relu)?, head)?;
-    // The policy's ±1 is the longest step.
-    let family = family.wrap(|env| ClipActions::scaled(env, 1.0));
-    Ok(MamlRl::new(family, policy, MamlRlConfig { n_steps, ..MamlRlConfig::default() })?)
+    Ok(MamlRl::new(scaled(family), policy, MamlRlConfig { n_steps, ..MamlRlConfig::default() })?)
+}
+
+/// The policy's ±1 is the longest step.
+fn scaled(family: PointFamily) -> impl EnvFamily<Task = [f32; 2]> {
+    family.wrap(|env| ClipActions::scaled(env, 1.0))
 }
 
 fn run(ctx: &mut Context, seed: u64) -> Result<()> {
@@ -86,6 +94,7 @@ fn run(ctx: &mut Context, seed: u64) -> Result<()> {
     let maml = learner(PointFamily::default(), 1)?;
     let (trained, curve) = meta_training::run(ctx, "maml", &maml, (iterations, seed))?;
     let adapted = maml.test(&trained.best, &test, UPDATES, maml.config().inner_lr, seed)?;
+    let pictures = draw(&maml, &trained.best, &test[..DRAWN], seed)?;
 
     let blind = learner(PointFamily::default(), 0)?;
     let (trained, _) = meta_training::run(ctx, "pretrained", &blind, (iterations, seed))?;
@@ -115,10 +124,33 @@ fn run(ctx: &mut Context, seed: u64) -> Result<()> {
             plot = plot.series(Series::with_ci(name, points));
         }
         ctx.plot(plot.dashed("oracle", [(0.0, knows.mean), (UPDATES as f64, knows.mean)]))?;
+        ctx.images(pictures);
         let plot = Plot::new("Meta-training", "iteration", "return");
         ctx.plot(plot.line("MAML, after adaptation", curve))?;
     }
     Ok(())
+}
+
+/// A walk to each of some goals before and after each update.
+fn draw<F: EnvFamily<Task = [f32; 2]>>(
+    learner: &MamlRl<F>,
+    params: &Params,
+    goals: &[[f32; 2]],
+    seed: u64,
+) -> Result<ImageGrid> {
+    let (family, config) = (scaled(PointFamily::default()), learner.config());
+    let mut grid = ImageGrid::new("Walks before and after adaptation").caption(
+        "Each begins in the middle of a square of 1.6 a side; the grey disc is the goal, which the point cannot see.",
+    );
+    let policies = learner.policies(params, goals, UPDATES, config.inner_lr, seed)?;
+    for (k, theta) in policies.iter().enumerate() {
+        let player = Collector::new(VecEnv::stack(&family, goals, 1)?, seed)?;
+        let walks = walks(player, (learner.policy(), theta), config.horizon)?;
+        let goals = goals.iter().map(|goal| goal.map(f64::from));
+        let images = goals.zip(walks).map(|(goal, walk)| picture(0.8, goal, &walk, BLUE)).collect::<Result<_>>()?;
+        grid = grid.row(["before", "1 update", "2 updates", "3 updates"][k], images);
+    }
+    Ok(grid)
 }
 
 /// The test with the step size that is best after one update on other tasks.

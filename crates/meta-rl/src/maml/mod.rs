@@ -14,6 +14,7 @@ mod batch;
 mod config;
 mod inner;
 mod outer;
+mod policies;
 
 use candle_core::{DType, Device};
 use rand::RngCore;

@@ -7,6 +7,7 @@ mod categorical;
 mod distribution;
 mod gaussian;
 mod net;
+mod picture;
 mod recurrent;
 
 use std::sync::Arc;

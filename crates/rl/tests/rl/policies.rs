@@ -1,11 +1,13 @@
 //! Policies: sequences equal steps, batches of tasks equal loops, memory is cleared where it should be.
 
-use candle_core::{DType, Tensor as Value};
+use candle_core::{DType, Device, Tensor as Value};
 use rekindle_autodiff::{Check, NoRecord, Order, Params, Tensor, check_gradients};
 use rekindle_envs::Space;
-use rekindle_rl::{Experience, Memory, Policy, Result, Sequence, mean_kl, ratio_loss};
+use rekindle_rl::{Experience, FeedForward, Memory, Net, Policy, Result, Sequence, mean_kl, ratio_loss};
 
-use crate::common::{assert_close, elements, feed_forward, init, noise_tensor, on_tape, per_task, recurrent, shared};
+use crate::common::{
+    assert_close, elements, feed_forward, init, noise_tensor, on_tape, per_task, recurrent, rng, shared,
+};
 
 const D: usize = 3;
 
@@ -177,4 +179,47 @@ fn parts_of_experience_are_what_they_say() -> Result<()> {
     let flat_advantages = advantages.transpose(0, 1)?.contiguous()?.reshape((1, 2, 12))?;
     assert_close(&loss(&flat, &flat_advantages)?, &loss(&all, &advantages)?, 1e-12);
     Ok(())
+}
+
+/// Each feature against a plain sum over windows of windows, for tasks with weights of their own; and what stands behind
+/// the picture passes by as it is.
+#[test]
+fn an_eye_is_two_convolutions_and_a_layer() -> Result<()> {
+    let ([h, w, c], rest, features, [m, b]) = ([13, 15, 2], 3, 4, [2, 2]);
+    let eye = FeedForward::picture([h, w, c], rest, features)?;
+    assert_eq!((eye.n_inputs(), eye.n_outputs()), (h * w * c + rest, features + rest));
+    let drawn = |seed| eye.init(&mut rng(seed), DType::F64, &Device::Cpu).unwrap();
+    let params = Params::cat_tasks(&[drawn(1), drawn(2)])?;
+    let xs = noise_tensor(&[1, m, b, h * w * c + rest], 3);
+    let starts = vec![false; m * b];
+    let outputs = eye.forward(&params, Sequence { obs: &xs, starts: &starts }, None)?.0.to_vec_f64()?;
+
+    let leaf = |name: &str, task: usize| params.get(name).unwrap().narrow(0, task, 1).unwrap().to_vec_f64().unwrap();
+    let inputs = xs.to_vec_f64()?;
+    for (row, x) in inputs.chunks(h * w * c + rest).enumerate() {
+        let leaf = |name| leaf(name, row / b);
+        let first = convolve(&x[..h * w * c], [h, w, c], &leaf("conv1.weight"), &leaf("conv1.bias"));
+        let second = convolve(&first, [5, 6, 16], &leaf("conv2.weight"), &leaf("conv2.bias"));
+        let (weight, bias) = (leaf("fc.weight"), leaf("fc.bias"));
+        let feature =
+            |o: usize| bias[o] + second.iter().enumerate().map(|(i, x)| x * weight[i * features + o]).sum::<f64>();
+        let expected: Vec<f64> =
+            (0..features).map(|o| feature(o).max(0.0)).chain(x[h * w * c..].iter().copied()).collect();
+        assert_close(&outputs[row * (features + rest)..][..features + rest], &expected, 1e-12);
+    }
+    assert!(FeedForward::picture([12, 40, 3], 0, 8).unwrap_err().to_string().contains("[12, 40, 3]"));
+    Ok(())
+}
+
+/// ReLU of a convolution with kernels `[5, 5, C, 16]` and stride 2, `[H, W, C]` to `[H', W', 16]`.
+fn convolve(x: &[f64], [h, w, c]: [usize; 3], weight: &[f64], bias: &[f64]) -> Vec<f64> {
+    let mut y = Vec::new();
+    for (top, left) in (0..h - 4).step_by(2).flat_map(|top| (0..w - 4).step_by(2).map(move |left| (top, left))) {
+        for (o, bias) in bias.iter().enumerate() {
+            let tap = |i: usize| (i / (5 * c), i / c % 5, i % c);
+            let at = |i: usize| x[((top + tap(i).0) * w + left + tap(i).1) * c + tap(i).2];
+            y.push((bias + (0..25 * c).map(|i| at(i) * weight[i * 16 + o]).sum::<f64>()).max(0.0));
+        }
+    }
+    y
 }

@@ -1,0 +1,35 @@
+//! The policies of the test themselves: to play them, or to look at what adaptation does.
+
+use rand::RngCore;
+use rekindle_autodiff::Params;
+use rekindle_envs::EnvFamily;
+
+use super::MamlRl;
+use crate::{At, Result};
+
+impl<F: EnvFamily> MamlRl<F> {
+    /// The policies of some tasks before and after each of `updates` steps, leaves `[M, …]` each: those that
+    /// [`test`](Self::test) plays.
+    ///
+    /// # Errors
+    /// As [`test`](Self::test).
+    pub fn policies(
+        &self,
+        params: &Params,
+        tasks: &[F::Task],
+        updates: usize,
+        rate: f64,
+        seed: u64,
+    ) -> Result<Vec<Params>> {
+        let mut player = self.player(tasks, self.config.test_trajectories)?;
+        let mut rng = At { seed, iteration: 0 }.rng();
+        let mut policies = vec![self.start(&params.detach(), tasks.len())?.detach()];
+        for k in 0..updates {
+            let theta = &policies[k];
+            let batch = self.play(&mut player, theta, rng.next_u64())?;
+            let rate = if k == 0 { rate } else { self.config.later_rates * rate };
+            policies.push(self.adapt(params, theta, &batch, rate)?.detach());
+        }
+        Ok(policies)
+    }
+}
