@@ -59,8 +59,8 @@ pub struct Rl2Config {
     pub trials: usize,
     /// Units of the GRU. Default 256. Without effect on a policy of one's own ([`Rl2::with_policy`]).
     pub units: usize,
-    /// Steps that fresh units' memories span at most, `>= 2` ([`Recurrent::remembering`]); `None`: PyTorch's start, which
-    /// forgets half in a step. The paper does not tell its own. Default `None`.
+    /// Steps that fresh units' memories span at most, `>= 2` ([`Recurrent::remembering`]); `None`: they forget half in a
+    /// step. The paper does not tell its own. Default `None`.
     pub memory_span: Option<usize>,
     /// Where values come from. Without effect on a policy of one's own.
     pub critic: Critic,
@@ -159,7 +159,7 @@ where
         let inputs = env.observation_space().n_features();
         let head = ActionHead::new(&env.action_space(), Deviation::default())?;
         let net = |outputs| {
-            let net = Recurrent::new(inputs, config.units, outputs)?;
+            let net = Recurrent::new(inputs, config.units, outputs)?.orthogonal();
             config.memory_span.map_or(Ok(net.clone()), |steps| net.remembering(steps))
         };
         let n = head.n_outputs();

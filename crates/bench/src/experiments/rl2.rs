@@ -50,7 +50,7 @@ impl Cell {
         F::Env: Send,
         F::Task: Clone + Send,
     {
-        let (epochs, minibatches) = (4, 16);
+        let (epochs, minibatches) = (2, 16);
         let updates = self.iterations * (epochs * minibatches) as u64;
         let ppo = PpoConfig {
             gamma: 1.0,
@@ -127,7 +127,7 @@ impl Experiment for BanditsRl2 {
          trains briefly on one cell; by name, four cells are trained; `--full` has all nine.\n\n\
          - A GRU of 256 units whose memories span up to a trial at first (Tallec & Ollivier 2018), with values as one more output, on one-hot vectors of observation and last action, the last \
          reward and the end of the last episode; its memory is kept for a whole trial.\n\
-         - PPO in the place of the paper's TRPO: γ = 1, λ = 0.95, 25,000 steps an iteration (the paper: 250,000), four passes \
+         - PPO in the place of the paper's TRPO: γ = 1, λ = 0.95, 25,000 steps an iteration (the paper: 250,000), two passes \
          in sixteen batches of whole trials, the rate of Adam falling from `0.002` to `0.00004`, entropy bonus 0.001.\n\
          - The figure is the mean reward of a trial in 10,000 new tasks, actions drawn from the policy.\n\n\
          Source: Duan et al. 2016, section 3.1 and Table 1."
@@ -152,7 +152,7 @@ impl Experiment for BanditsRl2 {
                         name: format!("n{pulls}k{arms}"),
                         episodes: pulls,
                         steps: pulls,
-                        iterations: ctx.mode().of([30, 600, 1500]),
+                        iterations: ctx.mode().of([30, 800, 1500]),
                         reward_scale: if pulls == 10 { 1.0 } else { 0.1 },
                         published,
                     };

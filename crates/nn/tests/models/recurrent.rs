@@ -1,8 +1,8 @@
 //! GRU and LSTM cells.
 
 use candle_core::{DType, Device};
-use rekindle_autodiff::{Order, Params, Tensor};
-use rekindle_nn::{Gru, Layer, Lstm, LstmConfig, LstmState, Result};
+use rekindle_autodiff::{Order, Params, Tensor, Transpose};
+use rekindle_nn::{Gru, Init, Layer, Lstm, LstmConfig, LstmState, Result};
 
 use crate::common::{Apply, assert_close, assert_gradients, assert_tasks_are_independent, per_task, random, rng};
 
@@ -186,5 +186,27 @@ fn a_remembering_gru_starts_with_long_memories() -> Result<()> {
     assert!((mean - 26.0).abs() < 3.0, "U(2, 50) has the mean 26, not {mean}");
     assert!(plain[300..600].iter().all(|b| b.abs() < 0.06));
     assert!(Gru::new("cell", D, 3)?.remembering(1).is_err());
+    Ok(())
+}
+
+/// The state's matrix is orthogonal in each gate, the input's has the variance asked for, biases are zero.
+#[test]
+fn a_gru_starts_gate_by_gate() -> Result<()> {
+    let cell = Gru::new("cell", 60, 20)?.starting(Init::LeCunNormal, Init::Orthogonal { gain: 1.0 });
+    let params = cell.init(&mut rng(41), DType::F64, &Device::Cpu)?;
+    let hidden = params.get("cell.hidden.weight")?;
+    for gate in 0..3 {
+        let u = hidden.narrow(2, 20 * gate, 20)?.contiguous()?;
+        let squares = u.product(Transpose::Yes, &u, Transpose::No)?.to_vec_f64()?;
+        for (i, entry) in squares.iter().enumerate() {
+            assert!((entry - f64::from(u8::from(i % 21 == 0))).abs() < 1e-9, "gate {gate}, {i}: {entry}");
+        }
+    }
+    let input = params.get("cell.input.weight")?.to_vec_f64()?;
+    let variance = input.iter().map(|w| w * w).sum::<f64>() / input.len() as f64;
+    assert!((60.0 * variance - 1.0).abs() < 0.1, "1/D is the variance, not {variance}");
+    for bias in ["cell.input.bias", "cell.hidden.bias"] {
+        assert!(params.get(bias)?.to_vec_f64()?.iter().all(|&b| b == 0.0));
+    }
     Ok(())
 }

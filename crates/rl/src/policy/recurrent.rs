@@ -46,10 +46,12 @@ impl Recurrent {
         Ok(Self { n_inputs: encoder.n_inputs(), encoder: Some(encoder), ..net })
     }
 
-    /// The same network, whose GRU starts with other weights ([`Gru::starting`]).
+    /// The same network, whose GRU starts with N(0, 1/D) for the weights of its D inputs (`LeCun` et al. 1998), orthogonal
+    /// ones for the state in each gate (Saxe, `McClelland` & Ganguli 2014) and biases of zero. With PyTorch's start a
+    /// one-hot input hardly moves the state at first.
     #[must_use]
-    pub fn starting(self, input: Init, hidden: Init) -> Self {
-        Self { gru: self.gru.starting(input, hidden), ..self }
+    pub fn orthogonal(self) -> Self {
+        Self { gru: self.gru.starting(Init::LeCunNormal, Init::Orthogonal { gain: 1.0 }), ..self }
     }
 
     /// The same network, whose units start with memories of up to `steps` steps ([`Gru::remembering`]).
