@@ -121,7 +121,7 @@ fn rl2_takes_policies() {
     let head = || ActionHead::new(&Space::discrete(2), Deviation::default()).unwrap();
     let with = |policy| Rl2::with_policy(bandits.clone(), policy, small_trials());
     // One state, two actions, the last reward, the end of the last pull; two actions and a value.
-    let same = with(Policy::with_shared_value(Recurrent::new(5, 8, 3).unwrap(), head()).unwrap()).unwrap();
+    let same = with(Policy::with_shared_value(Recurrent::new(5, 8, 3).unwrap().orthogonal(), head()).unwrap()).unwrap();
     let config = TrainConfig { iterations: 2, ..TrainConfig::default() };
     let trained = |learner: &Bandits| train(learner, &config, &mut |_| Ok(true)).unwrap().last;
     assert_eq!(bits(&trained(&usual)), bits(&trained(&same)));

@@ -122,7 +122,7 @@ impl Agent {
         Ok(Policy::new(FeedForward::mlp(&sizes(outputs), Activation::Tanh)?, head)?.with_critic(critic)?)
     }
 
-    /// Iterations in a quick and in a full run. What memory is for takes longest to be found out.
+    /// Iterations in a quick run and in the others. What memory is for takes longest to be found out.
     const fn iterations(self) -> [u64; 2] {
         match self {
             Self::Context | Self::NoMemory => [60, 300],
@@ -191,7 +191,7 @@ impl Tested {
         let (train, test) = (train.wrap(in_units), test.wrap(in_units));
         let policy = agent.policy(&Augment::new(test.make(&goals[0])?))?;
         let [quick, full] = agent.iterations();
-        let iterations = ctx.mode().pick(quick, full);
+        let iterations = ctx.mode().of([quick, full, full]);
         let learner = Rl2::with_policy(train, policy, agent.config(iterations)?)?;
         let (params, curve) = learned(ctx, agent, &learner, (iterations, seed))?;
 

@@ -87,7 +87,7 @@ fn scaled(family: PointFamily) -> impl EnvFamily<Task = [f32; 2]> {
 }
 
 fn run(ctx: &mut Context, seed: u64) -> Result<()> {
-    let iterations = ctx.mode().pick(10, 100);
+    let iterations = ctx.mode().of([10, 100, 100]);
     let goals = |seed| PointFamily::default().sample_tasks(&mut ChaCha8Rng::seed_from_u64(seed), TASKS);
     let (test, other) = (goals(TASK_SEED)?, goals(TASK_SEED + 1)?);
 
