@@ -1,17 +1,26 @@
 //! Adaptation: one step of policy gradient in every task at once.
 
 use rekindle_autodiff::{Order, Params};
-use rekindle_envs::EnvFamily;
 use rekindle_meta::{inner_gradient, inner_step};
-use rekindle_rl::policy_gradient_loss;
+use rekindle_rl::instances::for_each;
+use rekindle_rl::{Policy, policy_gradient_loss};
 
-use super::{Adapts, Batch, MamlRl};
+use super::{Adapts, Batch, MamlRlConfig};
 use crate::Result;
 
 const THETA: &str = "theta";
 const ALPHA: &str = "alpha";
 
-impl<F: EnvFamily> MamlRl<F> {
+/// How a policy adapts: all of MAML that knows nothing of the tasks.
+#[derive(Clone, Debug)]
+pub(super) struct Adapter {
+    pub(super) policy: Policy,
+    pub(super) config: MamlRlConfig,
+    /// Their number changes no bit.
+    pub(super) threads: usize,
+}
+
+impl Adapter {
     /// Meta-parameters from a policy's: with rates beside them where these are learned.
     pub(super) fn with_rates(&self, policy: Params) -> Result<Params> {
         let Adapts::LearnedRates(rate) = self.config.adapts else { return Ok(policy) };
@@ -29,7 +38,24 @@ impl<F: EnvFamily> MamlRl<F> {
 
     /// One step outside of any graph.
     pub(super) fn adapt(&self, meta: &Params, theta: &Params, batch: &Batch, rate: f64) -> Result<Params> {
-        Ok(self.step(&meta.detach(), theta, batch, rate, Order::First)?)
+        let (meta, chunks) = (meta.detach(), batch.chunks());
+        let adapted = for_each(chunks.len(), self.threads, |i| {
+            let (start, len) = chunks[i];
+            let theta = theta.narrow_tasks(start, len)?;
+            self.step(&meta, &theta, &batch.tasks(start, len)?, rate, Order::First)
+        })?;
+        Ok(Params::cat_tasks(&adapted)?.detach())
+    }
+
+    /// The adapted policies as functions of the meta-parameters.
+    pub(super) fn adapted(&self, meta: &Params, inner: &[Batch], m: usize) -> rekindle_rl::Result<Params> {
+        // Nothing is differentiated in a line search.
+        let order = if meta.is_tracked() { self.config.order } else { Order::First };
+        let mut theta = self.start(meta, m)?;
+        for batch in inner {
+            theta = self.step(meta, &theta, batch, self.config.inner_lr, order)?;
+        }
+        Ok(theta)
     }
 
     /// One step of size `rate`, or of the learned rates.

@@ -17,6 +17,9 @@ pub use q_play::QCollector;
 pub use replay::{ReplayBuffer, Transition, Transitions};
 pub use surrogate::{Estimator, clipped_loss, mean_kl, policy_gradient_loss, ratio_loss};
 pub use trpo::trpo;
-pub use trust_region::{HessianProduct, Objective, TrustRegionConfig, TrustRegionStep, trust_region_step};
+pub use trust_region::{
+    Adaptation, HessianProduct, Objective, PolicyPart, TrustRegionConfig, TrustRegionStep, policy_step,
+    trust_region_step,
+};
 
 pub(crate) use step::{descend, minibatches};

@@ -6,7 +6,7 @@
 use candle_core::Tensor as Value;
 use rekindle_autodiff::{Params, Tensor};
 
-use crate::{Error, Experience, Policy, Result};
+use crate::{Distribution, Error, Experience, Policy, Result};
 
 /// What to differentiate, so that the first derivative is the policy gradient `E[Σ_t ∇log π(a_t) A_t]`. The forms differ
 /// in their second derivatives, which matter where an inner loop is differentiated through.
@@ -90,7 +90,11 @@ pub fn policy_gradient_loss(
 /// # Errors
 /// If the shapes do not fit.
 pub fn ratio_loss(policy: &Policy, params: &Params, experience: &Experience, advantages: &Tensor) -> Result<Tensor> {
-    let ratio = log_probs(policy, params, experience)?.sub(&experience.log_probs)?.exp()?;
+    ratio_loss_of(&distribution(policy, params, experience)?, experience, advantages)
+}
+
+pub(super) fn ratio_loss_of(now: &Distribution, experience: &Experience, advantages: &Tensor) -> Result<Tensor> {
+    let ratio = now.log_prob(&experience.actions)?.sub(&experience.log_probs)?.exp()?;
     Ok(experience.mean(&ratio.mul(advantages)?)?.neg()?)
 }
 
@@ -110,10 +114,17 @@ pub fn clipped_loss(log_probs: &Tensor, experience: &Experience, advantages: &Te
 /// # Errors
 /// If the shapes do not fit.
 pub fn mean_kl(policy: &Policy, params: &Params, experience: &Experience) -> Result<Tensor> {
-    let now = policy.distribution(params, experience.sequence(), &experience.memory)?;
-    experience.mean(&experience.distribution.kl(&now)?)
+    kl_of(&distribution(policy, params, experience)?, experience)
+}
+
+pub(super) fn kl_of(now: &Distribution, experience: &Experience) -> Result<Tensor> {
+    experience.mean(&experience.distribution.kl(now)?)
 }
 
 fn log_probs(policy: &Policy, params: &Params, experience: &Experience) -> Result<Tensor> {
-    policy.distribution(params, experience.sequence(), &experience.memory)?.log_prob(&experience.actions)
+    distribution(policy, params, experience)?.log_prob(&experience.actions)
+}
+
+fn distribution(policy: &Policy, params: &Params, experience: &Experience) -> Result<Distribution> {
+    policy.distribution(params, experience.sequence(), &experience.memory)
 }
