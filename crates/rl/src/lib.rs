@@ -14,7 +14,7 @@ mod experience;
 pub mod returns;
 
 pub use algorithms::{
-    A2c, Adaptation, Backup, Estimator, GradientUpdate, HessianProduct, Objective, PolicyPart, Ppo, PpoConfig,
+    A2c, Adaptation, Backup, Estimator, GradientUpdate, HessianProduct, Objective, Piece, PolicyPart, Ppo, PpoConfig,
     PpoUpdate, QCollector, QConfig, QLearner, QState, Reinforce, ReplayBuffer, Transition, Transitions,
     TrustRegionConfig, TrustRegionStep, clipped_loss, mean_kl, policy_gradient_loss, policy_step, ratio_loss, trpo,
     trust_region_step,

@@ -2,7 +2,7 @@
 
 use rekindle_autodiff::Tensor;
 use rekindle_rl::returns::{discounted_returns, gae};
-use rekindle_rl::{Experience, LinearBaseline, Rollout};
+use rekindle_rl::{Experience, LinearBaseline, Piece, Rollout};
 
 use crate::Result;
 
@@ -21,6 +21,9 @@ pub(super) struct Batch {
 /// Steps of a chunk of tasks at most, where a task has no more of its own: a layer of 100 units then has less than a
 /// megabyte, and a few layers stay in a second-level cache.
 const CHUNK: usize = 2048;
+
+/// Steps of a piece of a chunk: what is computed of it then stays in a second-level cache.
+const PIECE: usize = 400;
 
 impl Batch {
     /// From a rollout of which the first trajectory of every row counts. The baseline is fitted to the same trajectories,
@@ -47,6 +50,13 @@ impl Batch {
         let fits = if self.advantages.device().is_cpu() { CHUNK / (t * b) } else { m };
         let len = fits.clamp(1, m);
         (0..m).step_by(len).map(|start| (start, len.min(m - start))).collect()
+    }
+
+    /// Some tasks' trajectories in pieces.
+    pub(super) fn pieces(&self, start: usize, len: usize) -> rekindle_rl::Result<Vec<Piece>> {
+        let batch = self.tasks(start, len)?;
+        let piece = std::env::var("PIECE").map_or(PIECE, |x| x.parse().unwrap());
+        Piece::split(&batch.experience, &batch.advantages, piece)
     }
 
     /// The tasks `start .. start + len` alone.

@@ -2,15 +2,17 @@
 
 use rekindle_autodiff::{Order, Params, Tensor};
 use rekindle_optim::{State, Transform, apply_updates};
-use rekindle_rl::{PolicyPart, clipped_loss, policy_step};
+use rekindle_rl::{Piece, PolicyPart, clipped_loss, policy_step};
 
 use super::{Adapter, Batch, Outer};
 use crate::Result;
 
 /// The trajectories of some tasks.
 pub(super) struct Chunk {
-    inner: Vec<Batch>,
-    after: Batch,
+    /// Before each inner step, in pieces.
+    inner: Vec<Vec<Piece>>,
+    after: Vec<Piece>,
+    n_tasks: usize,
     /// Of all tasks.
     share: f64,
 }
@@ -20,8 +22,9 @@ impl Chunk {
     pub(super) fn split(inner: &[Batch], after: &Batch) -> Result<Vec<Self>> {
         let m = after.experience.dims()[1];
         let chunk = |(start, len): (usize, usize)| {
-            let inner: rekindle_rl::Result<_> = inner.iter().map(|batch| batch.tasks(start, len)).collect();
-            Ok(Self { inner: inner?, after: after.tasks(start, len)?, share: len as f64 / m as f64 })
+            let inner: rekindle_rl::Result<_> = inner.iter().map(|batch| batch.pieces(start, len)).collect();
+            let after = after.pieces(start, len)?;
+            Ok(Self { inner: inner?, after, n_tasks: len, share: len as f64 / m as f64 })
         };
         after.chunks().into_iter().map(chunk).collect()
     }
@@ -50,12 +53,10 @@ impl Adapter {
 
     /// TRPO's loss and divergence after adaptation, means over tasks, `[1]`, as far as a chunk contributes to them.
     pub(super) fn part<'a>(&'a self, chunk: &'a Chunk) -> PolicyPart<'a> {
-        let m = chunk.after.experience.dims()[1];
         PolicyPart {
             policy: &self.policy,
-            experience: &chunk.after.experience,
-            advantages: &chunk.after.advantages,
-            adaptation: Some(Box::new(move |meta| self.adapted(meta, &chunk.inner, m))),
+            pieces: &chunk.after,
+            adaptation: Some(Box::new(move |meta| self.adapted(meta, &chunk.inner, chunk.n_tasks))),
             share: chunk.share,
         }
     }
@@ -69,6 +70,8 @@ impl Adapter {
         optimiser: &dyn Transform,
     ) -> Result<(Params, State)> {
         let (mut meta, mut state) = (meta.detach(), state.clone());
+        let whole = |batch: &Batch| Ok(vec![Piece::whole(&batch.experience, &batch.advantages)?]);
+        let inner = &inner.iter().map(whole).collect::<Result<Vec<_>>>()?;
         for _ in 0..epochs {
             let point = meta.leaf();
             let grads = point.grad(&self.clipped_objective(&point, inner, after, clip)?, Order::First)?;
@@ -79,7 +82,7 @@ impl Adapter {
     }
 
     /// PPO's loss after adaptation, a scalar.
-    fn clipped_objective(&self, meta: &Params, inner: &[Batch], after: &Batch, clip: f64) -> Result<Tensor> {
+    fn clipped_objective(&self, meta: &Params, inner: &[Vec<Piece>], after: &Batch, clip: f64) -> Result<Tensor> {
         let experience = &after.experience;
         let theta = self.adapted(meta, inner, experience.dims()[1])?;
         let distribution = self.policy.distribution(&theta, experience.sequence(), &experience.memory)?;

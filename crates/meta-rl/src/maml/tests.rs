@@ -6,11 +6,14 @@ use rand_chacha::ChaCha8Rng;
 use rekindle_autodiff::{Order, Params};
 use rekindle_envs::{ClipActions, Env, EnvFamily, PointFamily, PointFlavour, Space};
 use rekindle_nn::Activation;
-use rekindle_rl::{ActionHead, Deviation, Estimator, FeedForward, Objective, Policy, ratio_loss};
+use rekindle_rl::{
+    ActionHead, Deviation, Estimator, FeedForward, HessianProduct, Objective, Piece, Policy, TrustRegionConfig,
+    policy_step, ratio_loss,
+};
 
 use super::outer::Chunk;
 use super::{Adapts, Batch, MamlRl, MamlRlConfig};
-use crate::Learner;
+use crate::{At, Learner};
 
 fn family() -> impl EnvFamily<Task = [f32; 2], Env = impl Env + Send> {
     PointFamily { horizon: 5, ..PointFamily::new(PointFlavour::Maml) }.wrap(|env| ClipActions::scaled(env, 1.0))
@@ -116,4 +119,60 @@ fn tasks_side_by_side_are_the_mean_of_tasks_alone() {
     let distance = together.sub(&sum).unwrap();
     let distance = distance.dot(&distance).unwrap().to_f64().unwrap().sqrt();
     assert!(distance < 1e-12, "{distance}");
+}
+
+/// The chain of first derivatives is the whole Hessian of the divergence, also through two inner steps: the same step as
+/// with differences of gradients, in f64, for every way to adapt.
+#[test]
+fn products_through_adaptation_are_those_of_differences() {
+    for adapts in [Adapts::All, Adapts::Below("actor.fc2".into()), Adapts::LearnedRates(0.3)] {
+        for estimator in [Estimator::ScoreFunction, Estimator::Dice] {
+            let adapts = adapts.clone();
+            let learner = learner(MamlRlConfig { inner_lr: 0.3, adapts, estimator, ..MamlRlConfig::default() });
+            let (meta, inner, after) = played(&learner, &TASKS);
+            let chunks = Chunk::split(&inner, &after).unwrap();
+            let parts: Vec<_> = chunks.iter().map(|chunk| learner.adapter.part(chunk)).collect();
+            let step = |hessian| {
+                let config =
+                    TrustRegionConfig { hessian, damping: 1e-2, cg_iterations: 5, ..TrustRegionConfig::default() };
+                policy_step(&meta, &config, &parts, 1).unwrap().params.sub(&meta).unwrap()
+            };
+            let (exact, differences) = (step(HessianProduct::Exact), step(HessianProduct::Differences { step: 1e-4 }));
+            let length = |x: &Params| x.dot(x).unwrap().to_f64().unwrap().sqrt();
+            let apart = length(&exact.sub(&differences).unwrap());
+            assert!(apart < 1e-5 * length(&exact), "{apart} of {}", length(&exact));
+        }
+    }
+}
+
+#[test]
+fn neither_threads_nor_pieces_change_a_result() {
+    let config = MamlRlConfig { tasks: 3, trajectories: 6, ..MamlRlConfig::default() };
+    let at = At { seed: 1, iteration: 2 };
+    let next = |threads: usize| {
+        let learner = learner(config.clone()).threads(threads);
+        let meta = learner.init(&mut ChaCha8Rng::seed_from_u64(2), DType::F32, &Device::Cpu).unwrap();
+        let params = learner.iterate(at, &meta, &learner.state(&meta).unwrap()).unwrap().params;
+        params.leaves().iter().flat_map(|leaf| leaf.to_vec_f64().unwrap()).collect::<Vec<f64>>()
+    };
+    assert_eq!(next(1), next(3));
+
+    let learner = learner(MamlRlConfig { inner_lr: 0.3, ..config.clone() });
+    let (meta, inner, after) = played(&learner, &TASKS);
+    let value = |steps: usize| {
+        let split = |batch: &Batch| Piece::split(&batch.experience, &batch.advantages, steps).unwrap();
+        let inner: Vec<_> = inner.iter().map(split).collect();
+        let theta = learner.adapter.adapted(&meta, &inner, TASKS.len()).unwrap();
+        theta.leaves().iter().flat_map(|leaf| leaf.to_vec_f64().unwrap()).collect::<Vec<f64>>()
+    };
+    assert_eq!(split_sizes(&after), [1, 2, 6]);
+    for (whole, parts) in value(usize::MAX).into_iter().zip(value(30)) {
+        assert!((whole - parts).abs() < 1e-12, "{whole}, {parts}");
+    }
+}
+
+/// Pieces of the three tasks' trajectories of five steps, for pieces of all, of 45 and of a single step.
+fn split_sizes(batch: &Batch) -> Vec<usize> {
+    let sizes = [usize::MAX, 45, 1].into_iter();
+    sizes.map(|steps| Piece::split(&batch.experience, &batch.advantages, steps).unwrap().len()).collect()
 }

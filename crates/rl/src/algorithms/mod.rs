@@ -1,5 +1,6 @@
 //! Learning from rollouts. Every update is a function of policy, parameters and experience to new parameters.
 
+mod piece;
 mod policy_gradient;
 mod ppo;
 mod q_learning;
@@ -10,6 +11,7 @@ mod surrogate;
 mod trpo;
 mod trust_region;
 
+pub use piece::Piece;
 pub use policy_gradient::{A2c, GradientUpdate, Reinforce};
 pub use ppo::{Ppo, PpoConfig, PpoUpdate};
 pub use q_learning::{Backup, QConfig, QLearner, QState};

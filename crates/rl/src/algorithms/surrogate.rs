@@ -90,12 +90,14 @@ pub fn policy_gradient_loss(
 /// # Errors
 /// If the shapes do not fit.
 pub fn ratio_loss(policy: &Policy, params: &Params, experience: &Experience, advantages: &Tensor) -> Result<Tensor> {
-    ratio_loss_of(&distribution(policy, params, experience)?, experience, advantages)
+    let now = distribution(policy, params, experience)?;
+    Ok(experience.mean(&ratio_terms(&now, experience, advantages)?)?.neg()?)
 }
 
-pub(super) fn ratio_loss_of(now: &Distribution, experience: &Experience, advantages: &Tensor) -> Result<Tensor> {
+/// `π(a)/π_old(a) A`, `[T, M, B]`.
+pub(super) fn ratio_terms(now: &Distribution, experience: &Experience, advantages: &Tensor) -> Result<Tensor> {
     let ratio = now.log_prob(&experience.actions)?.sub(&experience.log_probs)?.exp()?;
-    Ok(experience.mean(&ratio.mul(advantages)?)?.neg()?)
+    Ok(ratio.mul(advantages)?)
 }
 
 /// `−mean min(ρ A, clip(ρ, 1 − ε, 1 + ε) A)`, `[M]`, of log probabilities `[T, M, B]`: PPO's loss. Schulman, Wolski,
@@ -114,14 +116,15 @@ pub fn clipped_loss(log_probs: &Tensor, experience: &Experience, advantages: &Te
 /// # Errors
 /// If the shapes do not fit.
 pub fn mean_kl(policy: &Policy, params: &Params, experience: &Experience) -> Result<Tensor> {
-    kl_of(&distribution(policy, params, experience)?, experience)
+    experience.mean(&kl_terms(&distribution(policy, params, experience)?, experience)?)
 }
 
-pub(super) fn kl_of(now: &Distribution, experience: &Experience) -> Result<Tensor> {
-    experience.mean(&experience.distribution.kl(now)?)
+/// `KL(π_old ‖ π)`, `[T, M, B]`.
+pub(super) fn kl_terms(now: &Distribution, experience: &Experience) -> Result<Tensor> {
+    experience.distribution.kl(now)
 }
 
-fn log_probs(policy: &Policy, params: &Params, experience: &Experience) -> Result<Tensor> {
+pub(super) fn log_probs(policy: &Policy, params: &Params, experience: &Experience) -> Result<Tensor> {
     distribution(policy, params, experience)?.log_prob(&experience.actions)
 }
 

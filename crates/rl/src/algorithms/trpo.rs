@@ -6,6 +6,7 @@
 
 use rekindle_autodiff::Params;
 
+use super::piece::Piece;
 use super::step::actor_part;
 use super::trust_region::{PolicyPart, TrustRegionConfig, TrustRegionStep, policy_step};
 use crate::{Error, Experience, Policy, Result};
@@ -31,8 +32,8 @@ pub fn trpo(
         return Err(Error::Unsupported { message: message.into() });
     }
     let (actor, rest) = actor_part(params);
-    let advantages = &experience.tensor(advantages)?;
-    let part = PolicyPart { policy, experience, advantages, adaptation: None, share: 1.0 };
+    let pieces = [Piece::whole(experience, &experience.tensor(advantages)?)?];
+    let part = PolicyPart { policy, pieces: &pieces, adaptation: None, share: 1.0 };
     let step = policy_step(&actor, config, &[part], 1)?;
     Ok(TrustRegionStep { params: step.params.merge(&rest.detach())?, ..step })
 }

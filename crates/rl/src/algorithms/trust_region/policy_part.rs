@@ -14,10 +14,10 @@ use rekindle_autodiff::{Order, Params, Tensor, partial_vjp};
 use super::Objective;
 use super::linearised::{Linearised, or_zeros, refs};
 use super::part::{Local, Part};
+use crate::algorithms::piece::Piece;
 use crate::algorithms::step::for_leaves;
-use crate::algorithms::surrogate::{kl_of, ratio_loss_of};
 use crate::policy::{Categorical, Distribution};
-use crate::{Experience, Policy, Result};
+use crate::{Error, Policy, Result};
 
 /// The parameters that act, as a recorded function of those that are improved.
 pub type Adaptation<'a> = dyn Fn(&Params) -> Result<Params> + Sync + 'a;
@@ -27,9 +27,7 @@ pub struct PolicyPart<'a> {
     /// The policy.
     pub policy: &'a Policy,
     /// What it played.
-    pub experience: &'a Experience,
-    /// `[T, M, B]`
-    pub advantages: &'a Tensor,
+    pub pieces: &'a [Piece],
     /// From the parameters that are improved to those that played; `None` where they are the same.
     pub adaptation: Option<Box<Adaptation<'a>>>,
     /// Factor of loss and divergence: the part's share in a mean over several.
@@ -41,7 +39,7 @@ impl std::fmt::Debug for PolicyPart<'_> {
         let adapts = self.adaptation.is_some();
         f.debug_struct("PolicyPart")
             .field("policy", self.policy)
-            .field("dims", &self.experience.dims())
+            .field("pieces", &self.pieces.len())
             .field("adapts", &adapts)
             .field("share", &self.share)
             .finish_non_exhaustive()
@@ -55,19 +53,20 @@ impl PolicyPart<'_> {
     /// Those of policy and adaptation.
     pub fn objective(&self, params: &Params) -> Result<Objective> {
         let acting = self.adaptation.as_ref().map(|adapt| adapt(params)).transpose()?;
-        let distribution = self.distribution(acting.as_ref().unwrap_or(params))?;
-        self.objective_of(&distribution, params.n_tasks())
+        let acting = acting.as_ref().unwrap_or(params);
+        self.sum(params.n_tasks(), |i| self.pieces[i].distribution(self.policy, acting))
     }
 
-    fn distribution(&self, acting: &Params) -> Result<Distribution> {
-        self.policy.distribution(acting, self.experience.sequence(), &self.experience.memory)
-    }
-
-    fn objective_of(&self, distribution: &Distribution, n_problems: usize) -> Result<Objective> {
-        let loss = ratio_loss_of(distribution, self.experience, self.advantages)?;
-        let kl = kl_of(distribution, self.experience)?;
+    /// Loss and divergence, summed over the pieces, of each piece's distribution.
+    fn sum(&self, n_problems: usize, distribution: impl Fn(usize) -> Result<Distribution>) -> Result<Objective> {
         let mine = |x: Tensor| -> Result<Tensor> { Ok(for_leaves(&x, n_problems)?.scale(self.share)?) };
-        Ok(Objective { loss: mine(loss)?, kl: mine(kl)? })
+        let parts = self.pieces.iter().enumerate().map(|(i, piece)| {
+            let now = distribution(i)?;
+            Ok(Objective { loss: mine(piece.ratio_loss(&now)?)?, kl: mine(piece.kl(&now)?)? })
+        });
+        let add = |a: Objective, b: Objective| Ok(Objective { loss: a.loss.add(&b.loss)?, kl: a.kl.add(&b.kl)? });
+        let none = || Err(Error::setting("pieces", 0, "at least 1"));
+        parts.reduce(|a, b| add(a?, b?)).unwrap_or_else(none)
     }
 }
 
@@ -81,9 +80,10 @@ impl Part for PolicyPart<'_> {
         let adapted = self.adaptation.as_ref().map(|adapt| adapt(&theta)).transpose()?;
         // Cut off, so that the two maps are differentiated one after the other.
         let acting = adapted.as_ref().map_or_else(|| theta.clone(), Params::leaf);
-        let distribution = self.distribution(&acting)?;
-        let z = outputs(&distribution);
-        let Objective { loss, kl } = self.objective_of(&free(&distribution)?, params.n_tasks())?;
+        let seen: Vec<Distribution> =
+            self.pieces.iter().map(|piece| piece.distribution(self.policy, &acting)).collect::<Result<_>>()?;
+        let z: Vec<Tensor> = seen.iter().flat_map(outputs).collect();
+        let Objective { loss, kl } = self.sum(params.n_tasks(), |i| free(&seen[i]))?;
         super::check_problems(params, &loss, &kl)?;
 
         let one = loss.ones_like()?;
