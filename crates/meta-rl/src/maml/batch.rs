@@ -55,8 +55,7 @@ impl Batch {
     /// Some tasks' trajectories in pieces.
     pub(super) fn pieces(&self, start: usize, len: usize) -> rekindle_rl::Result<Vec<Piece>> {
         let batch = self.tasks(start, len)?;
-        let piece = std::env::var("PIECE").map_or(PIECE, |x| x.parse().unwrap());
-        Piece::split(&batch.experience, &batch.advantages, piece)
+        Piece::split(&batch.experience, &batch.advantages, PIECE)
     }
 
     /// The tasks `start .. start + len` alone.
