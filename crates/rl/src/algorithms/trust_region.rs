@@ -153,7 +153,7 @@ fn step<P: Part>(params: &Params, config: &TrustRegionConfig, parts: &[P], threa
     let along = direction.dot_tasks(&gradient)?.to_vec_f64()?;
     let full = along.iter().map(|&dfd| if dfd > 0.0 { (2.0 * config.max_kl / dfd).sqrt() } else { 0.0 }).collect();
     drop(locals);
-    line_search(Direction { theta, direction, full }, &before, config, |params| {
+    line_search(&Direction { theta, direction, full }, &before, config, |params| {
         let each = for_each(parts.len(), threads, |i| {
             let Objective { loss, kl } = parts[i].objective(params)?;
             Ok((loss.to_vec_f64()?, kl.to_vec_f64()?))

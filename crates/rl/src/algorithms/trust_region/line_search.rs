@@ -15,7 +15,7 @@ pub(super) struct Direction {
 
 /// Shortens each problem's step until its loss falls and its limit holds. `objective` answers losses and divergences.
 pub(super) fn line_search(
-    at: Direction,
+    at: &Direction,
     before: &[f64],
     config: &TrustRegionConfig,
     objective: impl Fn(&Params) -> Result<(Vec<f64>, Vec<f64>)>,
