@@ -18,8 +18,8 @@ pub(super) struct Batch {
     pub(super) steps: u64,
 }
 
-/// Steps of a chunk of tasks at most, where a task has no more of its own: a layer of 100 units then has less than a
-/// megabyte, and a few layers stay in a second-level cache.
+/// Steps of a chunk of tasks at most, where a task has no more of its own: tasks of few steps go together, since each
+/// operation has a fixed cost, and chunks are what threads share among them.
 const CHUNK: usize = 2048;
 
 /// Steps of a piece of a chunk: what is computed of it then stays in a second-level cache.

@@ -2,7 +2,7 @@
 //!
 //! A loss that is a mean over steps is a sum over pieces, and so are its derivatives of every order. What one piece is
 //! multiplied with stays in the cache while the next derivative of the same piece is made, which is worth more than the
-//! longer products of the whole: half of the time in MAML's products with the Hessian.
+//! longer products of the whole: a sixth of an iteration of MAML with TRPO, measured with pieces of 400 steps, 100 wide.
 
 use rekindle_autodiff::{Params, Tensor};
 
