@@ -88,6 +88,25 @@ impl Experience {
         })
     }
 
+    /// The tasks `start .. start + len` alone.
+    ///
+    /// # Errors
+    /// If there are not so many tasks.
+    pub fn tasks(&self, start: usize, len: usize) -> Result<Self> {
+        let [_, m, b] = self.dims();
+        let along = |axis: usize| move |x: &Tensor| Ok(x.narrow(axis, start, len)?.contiguous()?);
+        let starts = self.starts.chunks_exact(m * b).flat_map(|step| &step[start * b..(start + len) * b]);
+        Ok(Self {
+            obs: along(1)(&self.obs)?,
+            actions: self.actions.narrow(1, start, len)?.contiguous()?,
+            starts: starts.copied().collect(),
+            memory: self.memory.map(along(0))?,
+            log_probs: along(1)(&self.log_probs)?,
+            distribution: self.distribution.tasks(start, len)?,
+            weights: self.weights.as_ref().map(along(1)).transpose()?,
+        })
+    }
+
     /// The copies (along B) of these numbers, each with its whole sequence, in every task.
     ///
     /// # Errors

@@ -14,9 +14,10 @@ mod experience;
 pub mod returns;
 
 pub use algorithms::{
-    A2c, Backup, Estimator, GradientUpdate, HessianProduct, Objective, Ppo, PpoConfig, PpoUpdate, QCollector, QConfig,
-    QLearner, QState, Reinforce, ReplayBuffer, Transition, Transitions, TrustRegionConfig, TrustRegionStep,
-    clipped_loss, mean_kl, policy_gradient_loss, ratio_loss, trpo, trust_region_step,
+    A2c, Adaptation, Backup, Estimator, GradientUpdate, HessianProduct, Objective, Piece, PolicyPart, Ppo, PpoConfig,
+    PpoUpdate, QCollector, QConfig, QLearner, QState, Reinforce, ReplayBuffer, Transition, Transitions,
+    TrustRegionConfig, TrustRegionStep, clipped_loss, mean_kl, policy_gradient_loss, policy_step, ratio_loss, trpo,
+    trust_region_step,
 };
 pub use baseline::{CriticFit, CriticFitted, LinearBaseline};
 pub use error::{Error, Result};

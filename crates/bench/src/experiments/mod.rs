@@ -12,13 +12,16 @@ mod mdp_baselines;
 mod point_maml;
 mod reptile_sinusoid;
 mod rl2;
+mod speed_envs;
 mod speed_growth;
 mod speed_gru;
 mod speed_kernels;
 mod speed_maml_conv4;
 mod speed_maml_sinusoid;
 mod speed_peers;
+mod speed_point_maml;
 mod speed_proto_conv4;
+mod speed_rl2;
 mod speed_tape;
 
 mod bandit_agents;
@@ -64,6 +67,10 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(speed_maml_conv4::SpeedMamlConv4),
         Box::new(speed_proto_conv4::SpeedProtoConv4),
         Box::new(speed_gru::SpeedGru),
+        Box::new(speed_rl2::SpeedBanditRollout),
+        Box::new(speed_rl2::SpeedRl2Update),
+        Box::new(speed_point_maml::SpeedPointMaml),
+        Box::new(speed_envs::SpeedEnvs),
         Box::new(speed_growth::SpeedGrowth),
         Box::new(speed_peers::SpeedPeers),
     ]

@@ -13,20 +13,23 @@ use crate::{Context, Experiment, Measure, Table, Timing};
 pub(super) struct SpeedGru;
 
 /// Units of the policy.
-const UNITS: usize = 256;
+pub(super) const UNITS: usize = 256;
 
 /// Trials that are played at once where only playing is timed.
-const TRIALS: usize = 1000;
+pub(super) const TRIALS: usize = 1000;
 
 /// Steps of all trials in a gradient.
-const STEPS: usize = 25_000;
+pub(super) const STEPS: usize = 25_000;
 
 /// Constants of the loss.
-const CLIP: f64 = 0.2;
-const DISCOUNT: f32 = 0.99;
-const TRACE: f32 = 0.3;
-const VALUE_LOSS: f64 = 0.5;
-const ENTROPY: f64 = 0.01;
+pub(super) const CLIP: f64 = 0.2;
+pub(super) const DISCOUNT: f32 = 0.99;
+pub(super) const TRACE: f32 = 0.3;
+pub(super) const VALUE_LOSS: f64 = 0.5;
+pub(super) const ENTROPY: f64 = 0.01;
+
+/// Of Adam.
+pub(super) const RATE: f64 = 3e-4;
 
 impl Experiment for SpeedGru {
     fn id(&self) -> &'static str {
@@ -39,7 +42,8 @@ impl Experiment for SpeedGru {
 
     fn about(&self) -> &'static str {
         "A gated recurrent unit of 256 units with heads for actions and value plays Bernoulli bandits; its inputs are the last action, \
-         the last reward and a flag at the start of a trial.\n\n\
+         the last reward and a flag at the start of a trial. Play and loss are written by hand, as the peers' are: what the kernels \
+         allow. `speed/bandit-rollout` and `speed/rl2-update` have the same work on the library's own path.\n\n\
          - *Rollout*: 1,000 trials side by side; the policy, the drawing of actions and the bandits are included.\n\
          - *Gradient*: one gradient of the loss of proximal policy optimisation over 25,000 steps, back through whole trials, and the \
          update by Adam.\n\
@@ -88,7 +92,7 @@ impl Experiment for SpeedGru {
 }
 
 /// The bandit of the main figures.
-const MAIN: Bandit = Bandit { arms: 5, pulls: 10 };
+pub(super) const MAIN: Bandit = Bandit { arms: 5, pulls: 10 };
 
 /// Steps of rollout a processor second, on one thread.
 pub(super) fn rollout_rate(ctx: &mut Context) -> Result<Option<f64>> {
@@ -122,9 +126,9 @@ fn measure(ctx: &Context) -> Measure {
 
 /// Arms with a chance of their own each, and pulls in a trial.
 #[derive(Clone, Copy)]
-struct Bandit {
-    arms: usize,
-    pulls: usize,
+pub(super) struct Bandit {
+    pub(super) arms: usize,
+    pub(super) pulls: usize,
 }
 
 #[derive(Debug)]
@@ -177,7 +181,7 @@ impl Player {
             heads: Linear::new("heads", UNITS, bandit.arms + 1, Init::FanInUniform, Some(Init::Zeros))?,
         };
         let params = policy.init(&mut ChaCha8Rng::seed_from_u64(0), DType::F32, &Device::Cpu)?;
-        let optimiser = Adam::new(3e-4);
+        let optimiser = Adam::new(RATE);
         let state = optimiser.init(&params)?;
         Ok(Self { bandit, threads, policy, params, optimiser, state })
     }

@@ -1,17 +1,26 @@
 //! Adaptation: one step of policy gradient in every task at once.
 
 use rekindle_autodiff::{Order, Params};
-use rekindle_envs::EnvFamily;
-use rekindle_meta::{inner_gradient, inner_step};
-use rekindle_rl::policy_gradient_loss;
+use rekindle_meta::inner_gradient;
+use rekindle_rl::instances::for_each;
+use rekindle_rl::{Error, Piece, Policy};
 
-use super::{Adapts, Batch, MamlRl};
+use super::{Adapts, Batch, MamlRlConfig};
 use crate::Result;
 
 const THETA: &str = "theta";
 const ALPHA: &str = "alpha";
 
-impl<F: EnvFamily> MamlRl<F> {
+/// How a policy adapts: all of MAML that knows nothing of the tasks.
+#[derive(Clone, Debug)]
+pub(super) struct Adapter {
+    pub(super) policy: Policy,
+    pub(super) config: MamlRlConfig,
+    /// Their number changes no bit.
+    pub(super) threads: usize,
+}
+
+impl Adapter {
     /// Meta-parameters from a policy's: with rates beside them where these are learned.
     pub(super) fn with_rates(&self, policy: Params) -> Result<Params> {
         let Adapts::LearnedRates(rate) = self.config.adapts else { return Ok(policy) };
@@ -29,33 +38,65 @@ impl<F: EnvFamily> MamlRl<F> {
 
     /// One step outside of any graph.
     pub(super) fn adapt(&self, meta: &Params, theta: &Params, batch: &Batch, rate: f64) -> Result<Params> {
-        Ok(self.step(&meta.detach(), theta, batch, rate, Order::First)?)
+        let (meta, chunks) = (meta.detach(), batch.chunks());
+        let adapted = for_each(chunks.len(), self.threads, |i| {
+            let (start, len) = chunks[i];
+            let theta = theta.narrow_tasks(start, len)?;
+            self.step(&meta, &theta, &batch.pieces(start, len)?, rate, Order::First)
+        })?;
+        Ok(Params::cat_tasks(&adapted)?.detach())
+    }
+
+    /// The adapted policies as functions of the meta-parameters.
+    pub(super) fn adapted(&self, meta: &Params, inner: &[Vec<Piece>], m: usize) -> rekindle_rl::Result<Params> {
+        // Nothing is differentiated in a line search.
+        let order = if meta.is_tracked() { self.config.order } else { Order::First };
+        let mut theta = self.start(meta, m)?;
+        for pieces in inner {
+            theta = self.step(meta, &theta, pieces, self.config.inner_lr, order)?;
+        }
+        Ok(theta)
     }
 
     /// One step of size `rate`, or of the learned rates.
-    pub(super) fn step(
+    fn step(
         &self,
         meta: &Params,
         theta: &Params,
-        batch: &Batch,
+        pieces: &[Piece],
         rate: f64,
         order: Order,
     ) -> rekindle_rl::Result<Params> {
-        let (experience, advantages, estimator) = (&batch.experience, &batch.advantages, self.config.estimator);
-        let loss = |theta: &Params| policy_gradient_loss(&self.policy, theta, experience, advantages, estimator);
         match &self.config.adapts {
-            Adapts::All => inner_step(theta, order, -rate, loss),
+            Adapts::All => Ok(theta.add_scaled(&self.gradient(theta, pieces, order, Ok)?, -rate)?),
             Adapts::Below(prefix) => {
                 let (part, rest) = theta.partition(|name| name.starts_with(prefix));
-                let whole = |part: &Params| part.merge(&rest)?.ordered_like(theta);
-                let part = inner_step(&part, order, -rate, |part| loss(&whole(part)?))?;
-                Ok(whole(&part)?)
+                let whole = |part: Params| Ok(part.merge(&rest)?.ordered_like(theta)?);
+                let gradient = self.gradient(&part, pieces, order, whole)?;
+                whole(part.add_scaled(&gradient, -rate)?)
             }
             Adapts::LearnedRates(_) => {
-                let gradient = inner_gradient(theta, order, loss)?;
+                let gradient = self.gradient(theta, pieces, order, Ok)?;
                 let alpha = meta.sub_params(ALPHA)?;
                 Ok(theta.zip3(&gradient, &alpha, |theta, g, alpha| theta.sub(&g.mul(alpha)?))?)
             }
         }
+    }
+
+    /// The gradient of the inner loss in the parameters that adapt, piece by piece; `whole` makes a policy's of them.
+    fn gradient(
+        &self,
+        part: &Params,
+        pieces: &[Piece],
+        order: Order,
+        whole: impl Fn(Params) -> rekindle_rl::Result<Params>,
+    ) -> rekindle_rl::Result<Params> {
+        let of = |piece: &Piece| {
+            inner_gradient(part, order, |part| {
+                piece.policy_gradient_loss(&self.policy, &whole(part.clone())?, self.config.estimator)
+            })
+        };
+        let none = || Err(Error::Setting { name: "pieces", value: "0".into(), expected: "at least 1" });
+        pieces.iter().map(of).reduce(|sum, gradient| Ok(sum?.add(&gradient?)?)).unwrap_or_else(none)
     }
 }

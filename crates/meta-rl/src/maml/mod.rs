@@ -28,13 +28,13 @@ use crate::{At, Error, Iterated, Learner, Result};
 
 use batch::Batch;
 pub use config::{Adapts, MamlRlConfig, Outer};
+use inner::Adapter;
 
 /// MAML over a family of environments and any policy.
 #[derive(Clone, Debug)]
 pub struct MamlRl<F> {
     family: F,
-    policy: Policy,
-    config: MamlRlConfig,
+    adapter: Adapter,
 }
 
 /// Mean returns of each task before and after each update.
@@ -75,17 +75,23 @@ impl<F: EnvFamily> MamlRl<F> {
                 return Err(Error::setting("adapts", value, "the beginning of a parameter's name"));
             }
         }
-        Ok(Self { family, policy, config })
+        Ok(Self { family, adapter: Adapter { policy, config, threads: 1 } })
+    }
+
+    /// Adapts and differentiates on up to `n` threads, 1 if nothing is said. Results are the same bits for any number.
+    #[must_use]
+    pub fn threads(self, n: usize) -> Self {
+        Self { adapter: Adapter { threads: n.max(1), ..self.adapter }, ..self }
     }
 
     /// The settings.
     pub fn config(&self) -> &MamlRlConfig {
-        &self.config
+        &self.adapter.config
     }
 
     /// The policy.
     pub fn policy(&self) -> &Policy {
-        &self.policy
+        &self.adapter.policy
     }
 
     /// Adapts to each of some tasks with `updates` steps, the first of size `rate` (without effect where rates are
@@ -94,15 +100,15 @@ impl<F: EnvFamily> MamlRl<F> {
     /// # Errors
     /// Those of the family and the policy.
     pub fn test(&self, params: &Params, tasks: &[F::Task], updates: usize, rate: f64, seed: u64) -> Result<Updates> {
-        let mut player = self.player(tasks, self.config.test_trajectories)?;
-        let mut theta = self.start(&params.detach(), tasks.len())?.detach();
+        let mut player = self.player(tasks, self.adapter.config.test_trajectories)?;
+        let mut theta = self.adapter.start(&params.detach(), tasks.len())?.detach();
         let mut rng = At { seed, iteration: 0 }.rng();
         let mut returns = Vec::with_capacity(updates + 1);
         for k in 0..=updates {
             let batch = self.play(&mut player, &theta, rng.next_u64())?;
             if k < updates {
-                let rate = if k == 0 { rate } else { self.config.later_rates * rate };
-                theta = self.adapt(params, &theta, &batch, rate)?.detach();
+                let rate = if k == 0 { rate } else { self.adapter.config.later_rates * rate };
+                theta = self.adapter.adapt(params, &theta, &batch, rate)?;
             }
             returns.push(batch.returns);
         }
@@ -117,22 +123,22 @@ impl<F: EnvFamily> MamlRl<F> {
     /// One trajectory in every copy of every task.
     fn play(&self, player: &mut Collector<F::Env>, theta: &Params, seed: u64) -> Result<Batch> {
         player.reset(seed)?;
-        let rollout = player.collect(&self.policy, theta, self.config.horizon)?;
-        Batch::new(rollout.first_only()?, self.config.gamma, self.config.lambda)
+        let rollout = player.collect(&self.adapter.policy, theta, self.adapter.config.horizon)?;
+        Batch::new(rollout.first_only()?, self.adapter.config.gamma, self.adapter.config.lambda)
     }
 }
 
 impl<F: EnvFamily> Learner for MamlRl<F> {
     fn fingerprint(&self) -> String {
-        format!("MAML {:?}", self.config)
+        format!("MAML {:?}", self.adapter.config)
     }
 
     fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
-        self.with_rates(self.policy.init(rng, dtype, device)?)
+        self.adapter.with_rates(self.adapter.policy.init(rng, dtype, device)?)
     }
 
     fn state(&self, params: &Params) -> Result<State> {
-        match &self.config.outer {
+        match &self.adapter.config.outer {
             Outer::Trpo(_) => Ok(State::new()),
             Outer::Ppo { optimiser, .. } => Ok(optimiser.init(params)?),
         }
@@ -140,17 +146,17 @@ impl<F: EnvFamily> Learner for MamlRl<F> {
 
     fn iterate(&self, at: At, params: &Params, state: &State) -> Result<Iterated> {
         let mut rng = at.rng();
-        let tasks = self.family.sample_tasks(&mut rng, self.config.tasks)?;
-        let mut player = self.player(&tasks, self.config.trajectories)?;
-        let mut theta = self.start(&params.detach(), tasks.len())?.detach();
-        let mut inner = Vec::with_capacity(self.config.n_steps);
-        for _ in 0..self.config.n_steps {
+        let tasks = self.family.sample_tasks(&mut rng, self.adapter.config.tasks)?;
+        let mut player = self.player(&tasks, self.adapter.config.trajectories)?;
+        let mut theta = self.adapter.start(&params.detach(), tasks.len())?.detach();
+        let mut inner = Vec::with_capacity(self.adapter.config.n_steps);
+        for _ in 0..self.adapter.config.n_steps {
             let batch = self.play(&mut player, &theta, rng.next_u64())?;
-            theta = self.adapt(params, &theta, &batch, self.config.inner_lr)?.detach();
+            theta = self.adapter.adapt(params, &theta, &batch, self.adapter.config.inner_lr)?;
             inner.push(batch);
         }
         let after = self.play(&mut player, &theta, rng.next_u64())?;
-        let (params, state) = self.improve(params, state, &inner, &after)?;
+        let (params, state) = self.adapter.improve(params, state, &inner, &after)?;
         let score = after.returns.iter().sum::<f64>() / after.returns.len() as f64;
         let steps = inner.iter().chain([&after]).map(|batch| batch.steps).sum();
         Ok(Iterated { params, state, score, steps })

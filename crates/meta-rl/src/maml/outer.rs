@@ -1,14 +1,36 @@
 //! The meta-objective, and one improvement of the start.
 
 use rekindle_autodiff::{Order, Params, Tensor};
-use rekindle_envs::EnvFamily;
 use rekindle_optim::{State, Transform, apply_updates};
-use rekindle_rl::{Objective, clipped_loss, mean_kl, ratio_loss, trust_region_step};
+use rekindle_rl::{Piece, PolicyPart, clipped_loss, policy_step};
 
-use super::{Batch, MamlRl, Outer};
+use super::{Adapter, Batch, Outer};
 use crate::Result;
 
-impl<F: EnvFamily> MamlRl<F> {
+/// The trajectories of some tasks.
+pub(super) struct Chunk {
+    /// Before each inner step, in pieces.
+    inner: Vec<Vec<Piece>>,
+    after: Vec<Piece>,
+    n_tasks: usize,
+    /// Of all tasks.
+    share: f64,
+}
+
+impl Chunk {
+    /// All of them, as many tasks at a time as are best for speed.
+    pub(super) fn split(inner: &[Batch], after: &Batch) -> Result<Vec<Self>> {
+        let m = after.experience.dims()[1];
+        let chunk = |(start, len): (usize, usize)| {
+            let inner: rekindle_rl::Result<_> = inner.iter().map(|batch| batch.pieces(start, len)).collect();
+            let after = after.pieces(start, len)?;
+            Ok(Self { inner: inner?, after, n_tasks: len, share: len as f64 / m as f64 })
+        };
+        after.chunks().into_iter().map(chunk).collect()
+    }
+}
+
+impl Adapter {
     /// New meta-parameters from the trajectories before each inner step and those after the last.
     pub(super) fn improve(
         &self,
@@ -19,8 +41,9 @@ impl<F: EnvFamily> MamlRl<F> {
     ) -> Result<(Params, State)> {
         match &self.config.outer {
             Outer::Trpo(config) => {
-                let objective = |meta: &Params| self.objective(meta, inner, after);
-                Ok((trust_region_step(meta, config, objective)?.params, state.clone()))
+                let chunks = Chunk::split(inner, after)?;
+                let parts: Vec<PolicyPart<'_>> = chunks.iter().map(|chunk| self.part(chunk)).collect();
+                Ok((policy_step(meta, config, &parts, self.threads)?.params, state.clone()))
             }
             Outer::Ppo { clip, epochs, optimiser } => {
                 self.clipped(meta, state, (inner, after), (*clip, *epochs), &**optimiser)
@@ -28,23 +51,14 @@ impl<F: EnvFamily> MamlRl<F> {
         }
     }
 
-    /// The adapted policies as functions of the meta-parameters.
-    pub(super) fn adapted(&self, meta: &Params, inner: &[Batch], m: usize) -> rekindle_rl::Result<Params> {
-        // Nothing is differentiated in a line search.
-        let order = if meta.is_tracked() { self.config.order } else { Order::First };
-        let mut theta = self.start(meta, m)?;
-        for batch in inner {
-            theta = self.step(meta, &theta, batch, self.config.inner_lr, order)?;
+    /// TRPO's loss and divergence after adaptation, means over tasks, `[1]`, as far as a chunk contributes to them.
+    pub(super) fn part<'a>(&'a self, chunk: &'a Chunk) -> PolicyPart<'a> {
+        PolicyPart {
+            policy: &self.policy,
+            pieces: &chunk.after,
+            adaptation: Some(Box::new(move |meta| self.adapted(meta, &chunk.inner, chunk.n_tasks))),
+            share: chunk.share,
         }
-        Ok(theta)
-    }
-
-    /// TRPO's loss and divergence after adaptation, means over tasks, `[1]`.
-    pub(super) fn objective(&self, meta: &Params, inner: &[Batch], after: &Batch) -> rekindle_rl::Result<Objective> {
-        let theta = self.adapted(meta, inner, after.experience.dims()[1])?;
-        let loss = ratio_loss(&self.policy, &theta, &after.experience, &after.advantages)?;
-        let kl = mean_kl(&self.policy, &theta, &after.experience)?;
-        Ok(Objective { loss: loss.mean_keepdim(&[0])?, kl: kl.mean_keepdim(&[0])? })
     }
 
     fn clipped(
@@ -56,6 +70,8 @@ impl<F: EnvFamily> MamlRl<F> {
         optimiser: &dyn Transform,
     ) -> Result<(Params, State)> {
         let (mut meta, mut state) = (meta.detach(), state.clone());
+        let whole = |batch: &Batch| Ok(vec![Piece::whole(&batch.experience, &batch.advantages)?]);
+        let inner = &inner.iter().map(whole).collect::<Result<Vec<_>>>()?;
         for _ in 0..epochs {
             let point = meta.leaf();
             let grads = point.grad(&self.clipped_objective(&point, inner, after, clip)?, Order::First)?;
@@ -66,7 +82,7 @@ impl<F: EnvFamily> MamlRl<F> {
     }
 
     /// PPO's loss after adaptation, a scalar.
-    fn clipped_objective(&self, meta: &Params, inner: &[Batch], after: &Batch, clip: f64) -> Result<Tensor> {
+    fn clipped_objective(&self, meta: &Params, inner: &[Vec<Piece>], after: &Batch, clip: f64) -> Result<Tensor> {
         let experience = &after.experience;
         let theta = self.adapted(meta, inner, experience.dims()[1])?;
         let distribution = self.policy.distribution(&theta, experience.sequence(), &experience.memory)?;

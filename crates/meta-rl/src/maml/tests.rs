@@ -6,10 +6,14 @@ use rand_chacha::ChaCha8Rng;
 use rekindle_autodiff::{Order, Params};
 use rekindle_envs::{ClipActions, Env, EnvFamily, PointFamily, PointFlavour, Space};
 use rekindle_nn::Activation;
-use rekindle_rl::{ActionHead, Deviation, Estimator, FeedForward, Policy, ratio_loss};
+use rekindle_rl::{
+    ActionHead, Deviation, Estimator, FeedForward, HessianProduct, Objective, Piece, Policy, TrustRegionConfig,
+    policy_step, ratio_loss,
+};
 
+use super::outer::Chunk;
 use super::{Adapts, Batch, MamlRl, MamlRlConfig};
-use crate::Learner;
+use crate::{At, Learner};
 
 fn family() -> impl EnvFamily<Task = [f32; 2], Env = impl Env + Send> {
     PointFamily { horizon: 5, ..PointFamily::new(PointFlavour::Maml) }.wrap(|env| ClipActions::scaled(env, 1.0))
@@ -29,15 +33,24 @@ fn played<F: EnvFamily<Task = [f32; 2]>>(learner: &MamlRl<F>, tasks: &[[f32; 2]]
     // The last layer starts near zero; larger weights make second derivatives worth testing.
     let meta = meta.map(|leaf| leaf.scale(3.0)).unwrap();
     let mut player = learner.player(tasks, 6).unwrap();
-    let mut theta = learner.start(&meta, tasks.len()).unwrap();
+    let mut theta = learner.adapter.start(&meta, tasks.len()).unwrap();
     let mut inner = Vec::new();
     for seed in 0..2 {
         let batch = learner.play(&mut player, &theta, seed).unwrap();
-        theta = learner.adapt(&meta, &theta, &batch, learner.config.inner_lr).unwrap();
+        theta = learner.adapter.adapt(&meta, &theta, &batch, learner.adapter.config.inner_lr).unwrap();
         inner.push(batch);
     }
     let after = learner.play(&mut player, &theta, 2).unwrap();
     (meta, inner, after)
+}
+
+/// What TRPO improves and limits, over all chunks.
+fn objective<F: EnvFamily>(learner: &MamlRl<F>, meta: &Params, inner: &[Batch], after: &Batch) -> Objective {
+    let chunks = Chunk::split(inner, after).unwrap();
+    let parts = chunks.iter().map(|chunk| learner.adapter.part(chunk).objective(meta).unwrap());
+    let add =
+        |a: Objective, b: Objective| Objective { loss: a.loss.add(&b.loss).unwrap(), kl: a.kl.add(&b.kl).unwrap() };
+    parts.reduce(add).unwrap()
 }
 
 /// Compares a gradient along a direction with central differences of `value`.
@@ -57,7 +70,7 @@ fn meta_gradients_match_finite_differences() {
         // The divergence is flat at the parameters that played: look at it from beside them.
         let meta = meta.map(|leaf| leaf.shift(0.01)).unwrap();
         let value = |meta: &Params| {
-            let objective = learner.objective(meta, &inner, &after).unwrap();
+            let objective = objective(&learner, meta, &inner, &after);
             objective.loss.add(&objective.kl).unwrap().sum_all().unwrap()
         };
         let point = meta.leaf();
@@ -74,15 +87,16 @@ fn low_variance_curvature_is_the_derivative_of_importance_weights() {
     let learner = learner(MamlRlConfig { inner_lr: 0.3, estimator, ..MamlRlConfig::default() });
     let (meta, inner, after) = played(&learner, &TASKS);
     let point = meta.leaf();
-    let loss = learner.objective(&point, &inner, &after).unwrap().loss;
+    let loss = objective(&learner, &point, &inner, &after).loss;
     let gradient = point.grad(&loss.sum_all().unwrap(), Order::First).unwrap();
     check(&gradient, &meta, |meta| {
-        let mut theta = learner.start(meta, TASKS.len()).unwrap();
+        let mut theta = learner.adapter.start(meta, TASKS.len()).unwrap();
         for batch in &inner {
-            let loss = |theta: &Params| ratio_loss(&learner.policy, theta, &batch.experience, &batch.advantages);
+            let loss =
+                |theta: &Params| ratio_loss(&learner.adapter.policy, theta, &batch.experience, &batch.advantages);
             theta = rekindle_meta::inner_step(&theta, Order::First, -0.3, loss).unwrap();
         }
-        let losses = ratio_loss(&learner.policy, &theta, &after.experience, &after.advantages).unwrap();
+        let losses = ratio_loss(&learner.adapter.policy, &theta, &after.experience, &after.advantages).unwrap();
         losses.mean_all().unwrap().to_f64().unwrap()
     });
 }
@@ -93,10 +107,10 @@ fn tasks_side_by_side_are_the_mean_of_tasks_alone() {
     let (meta, inner, after) = played(&learner, &TASKS);
     let gradient = |inner: &[Batch], after: &Batch| {
         let point = meta.leaf();
-        point.grad(&learner.objective(&point, inner, after).unwrap().loss.sum_all().unwrap(), Order::First).unwrap()
+        point.grad(&objective(&learner, &point, inner, after).loss.sum_all().unwrap(), Order::First).unwrap()
     };
     let together = gradient(&inner, &after);
-    let one = |batch: &Batch, task: usize| batch.of_task(task);
+    let one = |batch: &Batch, task: usize| batch.tasks(task, 1).unwrap();
     let mut sum = together.zeros_like().unwrap();
     for task in 0..TASKS.len() {
         let inner: Vec<Batch> = inner.iter().map(|batch| one(batch, task)).collect();
@@ -107,31 +121,55 @@ fn tasks_side_by_side_are_the_mean_of_tasks_alone() {
     assert!(distance < 1e-12, "{distance}");
 }
 
-impl Batch {
-    /// A single task of the batch.
-    fn of_task(&self, task: usize) -> Self {
-        let [t, m, b] = self.experience.dims();
-        let experience = &self.experience;
-        let narrow = |x: &rekindle_autodiff::Tensor| x.narrow(1, task, 1).unwrap().contiguous().unwrap();
-        let starts = (0..t * m * b).filter(|i| i % (m * b) / b == task).map(|i| experience.starts[i]).collect();
-        let rekindle_rl::Distribution::Gaussian(d) = &experience.distribution else {
-            unreachable!("points have real actions")
+/// The chain of first derivatives is the whole Hessian of the divergence, also through two inner steps: the same step as
+/// with differences of gradients, in f64, for every way to adapt. (Of the estimators, differences see the values of the
+/// inner gradients alone, which are those of the score function.)
+#[test]
+fn products_through_adaptation_are_those_of_differences() {
+    for adapts in [Adapts::All, Adapts::Below("actor.fc2".into()), Adapts::LearnedRates(0.3)] {
+        let learner = learner(MamlRlConfig { inner_lr: 0.3, adapts, ..MamlRlConfig::default() });
+        let (meta, inner, after) = played(&learner, &TASKS);
+        let chunks = Chunk::split(&inner, &after).unwrap();
+        let parts: Vec<_> = chunks.iter().map(|chunk| learner.adapter.part(chunk)).collect();
+        let step = |hessian| {
+            let config = TrustRegionConfig { hessian, damping: 1e-2, cg_iterations: 5, ..TrustRegionConfig::default() };
+            policy_step(&meta, &config, &parts, 1).unwrap().params.sub(&meta).unwrap()
         };
-        let log_std = d.log_std().narrow(0, task, 1).unwrap().reshape((1, 2)).unwrap();
-        let gaussian = rekindle_rl::Gaussian::new(&narrow(d.mean()), &log_std).unwrap();
-        Self {
-            experience: rekindle_rl::Experience {
-                obs: narrow(&experience.obs),
-                actions: experience.actions.narrow(1, task, 1).unwrap(),
-                starts,
-                memory: experience.memory.clone(),
-                log_probs: narrow(&experience.log_probs),
-                distribution: rekindle_rl::Distribution::Gaussian(gaussian),
-                weights: experience.weights.as_ref().map(narrow),
-            },
-            advantages: narrow(&self.advantages),
-            returns: vec![self.returns[task]],
-            steps: self.steps,
-        }
+        let (exact, differences) = (step(HessianProduct::Exact), step(HessianProduct::Differences { step: 1e-6 }));
+        let length = |x: &Params| x.dot(x).unwrap().to_f64().unwrap().sqrt();
+        let apart = length(&exact.sub(&differences).unwrap());
+        assert!(apart < 1e-5 * length(&exact), "{apart} of {}", length(&exact));
     }
+}
+
+#[test]
+fn neither_threads_nor_pieces_change_a_result() {
+    let config = MamlRlConfig { tasks: 3, trajectories: 6, ..MamlRlConfig::default() };
+    let at = At { seed: 1, iteration: 2 };
+    let next = |threads: usize| {
+        let learner = learner(config.clone()).threads(threads);
+        let meta = learner.init(&mut ChaCha8Rng::seed_from_u64(2), DType::F32, &Device::Cpu).unwrap();
+        let params = learner.iterate(at, &meta, &learner.state(&meta).unwrap()).unwrap().params;
+        params.leaves().iter().flat_map(|leaf| leaf.to_vec_f64().unwrap()).collect::<Vec<f64>>()
+    };
+    assert_eq!(next(1), next(3));
+
+    let learner = learner(MamlRlConfig { inner_lr: 0.3, ..config.clone() });
+    let (meta, inner, after) = played(&learner, &TASKS);
+    let value = |steps: usize| {
+        let split = |batch: &Batch| Piece::split(&batch.experience, &batch.advantages, steps).unwrap();
+        let inner: Vec<_> = inner.iter().map(split).collect();
+        let theta = learner.adapter.adapted(&meta, &inner, TASKS.len()).unwrap();
+        theta.leaves().iter().flat_map(|leaf| leaf.to_vec_f64().unwrap()).collect::<Vec<f64>>()
+    };
+    assert_eq!(split_sizes(&after), [1, 2, 6]);
+    for (whole, parts) in value(usize::MAX).into_iter().zip(value(30)) {
+        assert!((whole - parts).abs() < 1e-12, "{whole}, {parts}");
+    }
+}
+
+/// Pieces of the three tasks' trajectories of five steps, for pieces of all, of 45 and of a single step.
+fn split_sizes(batch: &Batch) -> Vec<usize> {
+    let sizes = [usize::MAX, 45, 1].into_iter();
+    sizes.map(|steps| Piece::split(&batch.experience, &batch.advantages, steps).unwrap().len()).collect()
 }

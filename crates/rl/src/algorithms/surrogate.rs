@@ -6,7 +6,7 @@
 use candle_core::Tensor as Value;
 use rekindle_autodiff::{Params, Tensor};
 
-use crate::{Error, Experience, Policy, Result};
+use crate::{Distribution, Error, Experience, Policy, Result};
 
 /// What to differentiate, so that the first derivative is the policy gradient `E[Σ_t ∇log π(a_t) A_t]`. The forms differ
 /// in their second derivatives, which matter where an inner loop is differentiated through.
@@ -90,8 +90,14 @@ pub fn policy_gradient_loss(
 /// # Errors
 /// If the shapes do not fit.
 pub fn ratio_loss(policy: &Policy, params: &Params, experience: &Experience, advantages: &Tensor) -> Result<Tensor> {
-    let ratio = log_probs(policy, params, experience)?.sub(&experience.log_probs)?.exp()?;
-    Ok(experience.mean(&ratio.mul(advantages)?)?.neg()?)
+    let now = distribution(policy, params, experience)?;
+    Ok(experience.mean(&ratio_terms(&now, experience, advantages)?)?.neg()?)
+}
+
+/// `π(a)/π_old(a) A`, `[T, M, B]`.
+pub(super) fn ratio_terms(now: &Distribution, experience: &Experience, advantages: &Tensor) -> Result<Tensor> {
+    let ratio = now.log_prob(&experience.actions)?.sub(&experience.log_probs)?.exp()?;
+    Ok(ratio.mul(advantages)?)
 }
 
 /// `−mean min(ρ A, clip(ρ, 1 − ε, 1 + ε) A)`, `[M]`, of log probabilities `[T, M, B]`: PPO's loss. Schulman, Wolski,
@@ -110,10 +116,18 @@ pub fn clipped_loss(log_probs: &Tensor, experience: &Experience, advantages: &Te
 /// # Errors
 /// If the shapes do not fit.
 pub fn mean_kl(policy: &Policy, params: &Params, experience: &Experience) -> Result<Tensor> {
-    let now = policy.distribution(params, experience.sequence(), &experience.memory)?;
-    experience.mean(&experience.distribution.kl(&now)?)
+    experience.mean(&kl_terms(&distribution(policy, params, experience)?, experience)?)
 }
 
-fn log_probs(policy: &Policy, params: &Params, experience: &Experience) -> Result<Tensor> {
-    policy.distribution(params, experience.sequence(), &experience.memory)?.log_prob(&experience.actions)
+/// `KL(π_old ‖ π)`, `[T, M, B]`.
+pub(super) fn kl_terms(now: &Distribution, experience: &Experience) -> Result<Tensor> {
+    experience.distribution.kl(now)
+}
+
+pub(super) fn log_probs(policy: &Policy, params: &Params, experience: &Experience) -> Result<Tensor> {
+    distribution(policy, params, experience)?.log_prob(&experience.actions)
+}
+
+fn distribution(policy: &Policy, params: &Params, experience: &Experience) -> Result<Distribution> {
+    policy.distribution(params, experience.sequence(), &experience.memory)
 }

@@ -1,13 +1,14 @@
 //! Trust region policy optimisation of a policy on its own experience.
 //!
-//! Schulman et al. 2015: the step of [`trust_region_step`] on [`ratio_loss`] with the limit on [`mean_kl`]. Works with
-//! recurrent policies as with others: the products with the Hessian go back through the whole sequence.
+//! Schulman et al. 2015: the step of [`policy_step`] on [`ratio_loss`](crate::ratio_loss) with the limit on
+//! [`mean_kl`](crate::mean_kl). Works with recurrent policies as with others: the products with the Hessian go through
+//! the whole sequence.
 
 use rekindle_autodiff::Params;
 
-use super::step::{actor_part, for_leaves};
-use super::surrogate::{mean_kl, ratio_loss};
-use super::trust_region::{Objective, TrustRegionConfig, TrustRegionStep, trust_region_step};
+use super::piece::Piece;
+use super::step::actor_part;
+use super::trust_region::{PolicyPart, TrustRegionConfig, TrustRegionStep, policy_step};
 use crate::{Error, Experience, Policy, Result};
 
 /// One update of the acting network. Advantages, `[T, M, B]`, are of any kind; usually [`gae`](crate::returns::gae) with
@@ -16,7 +17,7 @@ use crate::{Error, Experience, Policy, Result};
 /// With shared parameters the loss is the mean over tasks; with leaves `[M, …]` each task takes its own step.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for a policy whose value is an output of the acting network; as [`trust_region_step`]
+/// [`Error::Unsupported`] for a policy whose value is an output of the acting network; as [`policy_step`]
 /// otherwise.
 pub fn trpo(
     policy: &Policy,
@@ -31,11 +32,8 @@ pub fn trpo(
         return Err(Error::Unsupported { message: message.into() });
     }
     let (actor, rest) = actor_part(params);
-    let advantages = experience.tensor(advantages)?;
-    let n = actor.n_tasks();
-    let step = trust_region_step(&actor, config, |actor| {
-        let loss = ratio_loss(policy, actor, experience, &advantages)?;
-        Ok(Objective { loss: for_leaves(&loss, n)?, kl: for_leaves(&mean_kl(policy, actor, experience)?, n)? })
-    })?;
+    let pieces = [Piece::whole(experience, &experience.tensor(advantages)?)?];
+    let part = PolicyPart { policy, pieces: &pieces, adaptation: None, share: 1.0 };
+    let step = policy_step(&actor, config, &[part], 1)?;
     Ok(TrustRegionStep { params: step.params.merge(&rest.detach())?, ..step })
 }

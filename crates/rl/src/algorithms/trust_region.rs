@@ -7,20 +7,30 @@
 //! backtracks with which the loss falls and the limit holds. Schulman, Levine, Moritz, Jordan & Abbeel, *Trust Region
 //! Policy Optimization*, 2015, §6 and appendix C.
 //!
-//! What is minimised is a closure, so that MAML can put adaptation inside of it. Leaves `[P, …]` are P separate problems,
-//! solved side by side, each with its own step length.
+//! What is minimised is a closure, or the sum of parts of a policy's experience ([`PolicyPart`]), which may be worked on by
+//! several threads. Leaves `[P, …]` are P separate problems, solved side by side, each with its own step length.
+
+mod line_search;
+mod linearised;
+mod part;
+mod policy_part;
 
 use std::cell::RefCell;
 
-use rekindle_autodiff::{CgConfig, Order, Params, Tensor, conjugate_gradient, partial_vjp};
+use rekindle_autodiff::{CgConfig, Params, Tensor, conjugate_gradient};
 
 use crate::error::{at_least_one, in_range, positive};
+use crate::instances::for_each;
 use crate::{Error, Result};
+
+use line_search::{Direction, line_search};
+use part::{Local, Part, Whole, near};
+pub use policy_part::{Adaptation, PolicyPart};
 
 /// How products with the Hessian of the divergence are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum HessianProduct {
-    /// Exact, from the tape: the gradient of the divergence is recorded once and differentiated for each product.
+    /// Exact, from the tape: first derivatives are recorded once and differentiated for each product.
     #[default]
     Exact,
     /// Central differences of the gradient, at `step` from where the parameters are: what rllab and MAML do, to do
@@ -111,40 +121,106 @@ pub struct TrustRegionStep {
 pub fn trust_region_step(
     params: &Params,
     config: &TrustRegionConfig,
-    objective: impl Fn(&Params) -> Result<Objective>,
+    objective: impl Fn(&Params) -> Result<Objective> + Sync,
 ) -> Result<TrustRegionStep> {
-    config.validate()?;
-    let n_problems = n_problems(params)?;
-    let theta = params.leaf();
-    let Objective { loss, kl } = objective(&theta)?;
-    if loss.dims() != [n_problems] || kl.dims() != [n_problems] {
-        return Err(Error::shape(
-            "the loss of a trust region",
-            loss.dims(),
-            format!("[{n_problems}], as its divergence"),
-        ));
-    }
-    let gradient = theta.grad(&loss.sum_all()?, Order::First)?;
-    check_finite(&gradient)?;
-    let product = Product::new(&theta, &kl, config, &objective)?;
-    let cg = CgConfig { iterations: config.cg_iterations, ..CgConfig::default() };
-    let direction = conjugate_gradient(|v| product.apply(v), &gradient, cg)?;
-    let along = direction.dot_tasks(&product.apply(&direction)?)?.to_vec_f64()?;
-    product.error()?;
-    let full: Vec<f64> =
-        along.iter().map(|&dfd| if dfd > 0.0 { (2.0 * config.max_kl / dfd).sqrt() } else { 0.0 }).collect();
-    line_search(&theta.detach(), &direction.detach(), &full, &loss.to_vec_f64()?, config, objective)
+    step(params, config, &[Whole(objective)], 1)
 }
 
-/// The first axis that all leaves share.
-fn n_problems(params: &Params) -> Result<usize> {
+/// One step for a policy, down the sum of its parts, on up to `threads` threads; their number changes no bit.
+///
+/// # Errors
+/// As [`trust_region_step`], and without parts.
+pub fn policy_step(
+    params: &Params,
+    config: &TrustRegionConfig,
+    parts: &[PolicyPart<'_>],
+    threads: usize,
+) -> Result<TrustRegionStep> {
+    step(params, config, parts, threads)
+}
+
+fn step<P: Part>(params: &Params, config: &TrustRegionConfig, parts: &[P], threads: usize) -> Result<TrustRegionStep> {
+    config.validate()?;
+    at_least_one("parts", parts.len())?;
+    check_leaves(params)?;
+    let theta = params.detach();
+    let locals = for_each(parts.len(), threads, |i| near(&parts[i], &theta, config.hessian))?;
+    let before = sums(locals.iter().map(|local| &local.loss[..]));
+    let gradient = total(locals.iter().map(|local| Ok(local.gradient.clone())))?;
+    check_finite(&gradient)?;
+    let direction = natural_direction(&locals, &gradient, config, threads)?;
+    // Conjugate gradients leave a residual that is orthogonal to what they found, so dᵀFd = dᵀg: no product more.
+    let along = direction.dot_tasks(&gradient)?.to_vec_f64()?;
+    let full = along.iter().map(|&dfd| if dfd > 0.0 { (2.0 * config.max_kl / dfd).sqrt() } else { 0.0 }).collect();
+    drop(locals);
+    line_search(&Direction { theta, direction, full }, &before, config, |params| {
+        let each = for_each(parts.len(), threads, |i| {
+            let Objective { loss, kl } = parts[i].objective(params)?;
+            Ok((loss.to_vec_f64()?, kl.to_vec_f64()?))
+        })?;
+        Ok((sums(each.iter().map(|(loss, _)| &loss[..])), sums(each.iter().map(|(_, kl)| &kl[..]))))
+    })
+}
+
+/// `(F + damping)⁻¹ g`.
+fn natural_direction(
+    locals: &[Local<'_>],
+    gradient: &Params,
+    config: &TrustRegionConfig,
+    threads: usize,
+) -> Result<Params> {
+    // Conjugate gradients have no place for an error of ours.
+    let failed = RefCell::new(None);
+    let product = |v: &Params| {
+        let rows = for_each(locals.len(), threads, |i| (locals[i].curvature)(v));
+        let fv = rows.and_then(|rows| total(rows.into_iter().map(Ok)));
+        match fv {
+            Ok(fv) => fv.add_scaled(v, config.damping),
+            Err(error) => {
+                failed.borrow_mut().get_or_insert(error);
+                v.zeros_like()
+            }
+        }
+    };
+    let cg = CgConfig { iterations: config.cg_iterations, ..CgConfig::default() };
+    let direction = conjugate_gradient(product, gradient, cg)?;
+    failed.into_inner().map_or(Ok(direction.detach()), Err)
+}
+
+/// The sum, in order.
+fn total(mut terms: impl Iterator<Item = Result<Params>>) -> Result<Params> {
+    let first = terms.next().ok_or_else(|| Error::setting("parts", 0, "at least 1"))??;
+    terms.try_fold(first, |sum, term| Ok(sum.add(&term?)?))
+}
+
+/// The sum of rows, in order.
+fn sums<'a>(rows: impl Iterator<Item = &'a [f64]>) -> Vec<f64> {
+    let add = |mut sum: Vec<f64>, row: &[f64]| {
+        sum.resize(row.len(), 0.0);
+        sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+        sum
+    };
+    rows.fold(Vec::new(), add)
+}
+
+/// All leaves share their first axis, the problems.
+fn check_leaves(params: &Params) -> Result<()> {
     let n = params.n_tasks();
     match params.iter().find(|(_, leaf)| leaf.dims().first() != Some(&n)) {
         Some((_, leaf)) => {
             Err(Error::shape("a leaf", leaf.dims(), format!("[{n}, …] as the others: expand the shared ones")))
         }
-        None => Ok(n),
+        None => Ok(()),
     }
+}
+
+/// One loss and one divergence for each problem.
+fn check_problems(params: &Params, loss: &Tensor, kl: &Tensor) -> Result<()> {
+    let n = params.n_tasks();
+    if loss.dims() == [n] && kl.dims() == [n] {
+        return Ok(());
+    }
+    Err(Error::shape("the loss of a trust region", loss.dims(), format!("[{n}], as its divergence")))
 }
 
 fn check_finite(gradient: &Params) -> Result<()> {
@@ -154,113 +230,4 @@ fn check_finite(gradient: &Params) -> Result<()> {
     } else {
         Err(Error::NotFinite { what: "squared norm of the policy gradient", value: norm })
     }
-}
-
-/// `v ↦ F v + damping · v`.
-struct Product<'a, F> {
-    theta: &'a Params,
-    /// The gradient of the divergence, recorded; none with differences.
-    gradient: Option<Params>,
-    config: &'a TrustRegionConfig,
-    objective: &'a F,
-    /// An error of the objective's, which conjugate gradients have no place for.
-    failed: RefCell<Option<Error>>,
-}
-
-impl<'a, F: Fn(&Params) -> Result<Objective>> Product<'a, F> {
-    fn new(theta: &'a Params, kl: &Tensor, config: &'a TrustRegionConfig, objective: &'a F) -> Result<Self> {
-        let gradient = match config.hessian {
-            HessianProduct::Exact => Some(theta.grad(&kl.sum_all()?, Order::Higher)?),
-            HessianProduct::Differences { .. } => None,
-        };
-        Ok(Self { theta, gradient, config, objective, failed: RefCell::new(None) })
-    }
-
-    fn apply(&self, v: &Params) -> rekindle_autodiff::Result<Params> {
-        let fv = match (&self.gradient, self.config.hessian) {
-            (Some(gradient), _) => self.exact(gradient, v)?,
-            (None, HessianProduct::Differences { step }) => match self.differences(v, step) {
-                Ok(fv) => fv,
-                Err(error) => {
-                    self.failed.borrow_mut().get_or_insert(error);
-                    v.zeros_like()?
-                }
-            },
-            (None, HessianProduct::Exact) => unreachable!("an exact product has a gradient"),
-        };
-        fv.add_scaled(v, self.config.damping)
-    }
-
-    fn exact(&self, gradient: &Params, v: &Params) -> rekindle_autodiff::Result<Params> {
-        let seeds: Vec<_> = gradient.leaves().iter().zip(v.leaves()).collect();
-        let targets: Vec<_> = self.theta.leaves().iter().collect();
-        let rows = partial_vjp(&seeds, &targets, Order::First)?;
-        let filled = rows.into_iter().zip(&targets).map(|(row, leaf)| row.map_or_else(|| leaf.zeros_like(), Ok));
-        self.theta.with_leaves(filled.collect::<rekindle_autodiff::Result<_>>()?)
-    }
-
-    fn differences(&self, v: &Params, step: f64) -> Result<Params> {
-        let norm = v.dot(v)?.to_f64()?.sqrt();
-        if norm == 0.0 {
-            return Ok(v.zeros_like()?);
-        }
-        let h = step / norm;
-        let gradient_at = |s: f64| -> Result<Params> {
-            let point = self.theta.detach().add_scaled(v, s)?.leaf();
-            let kl = (self.objective)(&point)?.kl.sum_all()?;
-            Ok(point.grad(&kl, Order::First)?)
-        };
-        Ok(gradient_at(h)?.sub(&gradient_at(-h)?)?.scale(0.5 / h)?)
-    }
-
-    fn error(&self) -> Result<()> {
-        self.failed.borrow_mut().take().map_or(Ok(()), Err)
-    }
-}
-
-/// Shortens each problem's step until its loss falls and its limit holds.
-fn line_search(
-    theta: &Params,
-    direction: &Params,
-    full: &[f64],
-    before: &[f64],
-    config: &TrustRegionConfig,
-    objective: impl Fn(&Params) -> Result<Objective>,
-) -> Result<TrustRegionStep> {
-    let n = full.len();
-    let mut fraction = vec![1.0; n];
-    let mut accepted = vec![false; n];
-    let (mut loss_after, mut kl_after) = (before.to_vec(), vec![0.0; n]);
-    for _ in 0..config.max_backtracks {
-        let Objective { loss, kl } = objective(&moved(theta, direction, full, &fraction)?)?;
-        for (p, (loss, kl)) in loss.to_vec_f64()?.into_iter().zip(kl.to_vec_f64()?).enumerate() {
-            if accepted[p] {
-                continue;
-            }
-            // A number that is none fails both comparisons.
-            accepted[p] = loss < before[p] && kl <= config.max_kl;
-            match accepted[p] {
-                true => (loss_after[p], kl_after[p]) = (loss, kl),
-                false => fraction[p] *= config.backtrack,
-            }
-        }
-        if accepted.iter().all(|&done| done) {
-            break;
-        }
-    }
-    fraction.iter_mut().zip(&accepted).filter(|(_, done)| !**done).for_each(|(fraction, _)| *fraction = 0.0);
-    let params = moved(theta, direction, full, &fraction)?;
-    Ok(TrustRegionStep { params, loss_before: before.to_vec(), loss_after, kl: kl_after, fraction })
-}
-
-/// `θ − fraction · full · d`, problem by problem.
-fn moved(theta: &Params, direction: &Params, full: &[f64], fraction: &[f64]) -> Result<Params> {
-    let lengths: Vec<f64> = full.iter().zip(fraction).map(|(full, fraction)| -full * fraction).collect();
-    let lengths = Tensor::from_vec(lengths, full.len())?;
-    Ok(theta.zip(direction, |leaf, d| {
-        let mut dims = vec![1; leaf.rank()];
-        dims[0] = full.len();
-        let lengths = lengths.to_dtype(leaf.dtype())?.to_device(leaf.device())?.reshape(dims)?;
-        leaf.add(&d.mul(&lengths)?)
-    })?)
 }

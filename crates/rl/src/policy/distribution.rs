@@ -103,6 +103,19 @@ impl Distribution {
         })
     }
 
+    /// The tasks `start .. start + len` of `[T, M, B]`.
+    pub(crate) fn tasks(&self, start: usize, len: usize) -> Result<Self> {
+        let along = |axis: usize, x: &Tensor| x.narrow(axis, start, len)?.contiguous();
+        Ok(match self {
+            Self::Categorical(d) => Self::Categorical(Categorical::from_log_probs(along(1, d.log_probs())?)),
+            Self::Gaussian(d) => {
+                let shared = d.log_std().dim(0)? == 1;
+                let log_std = if shared { d.log_std().clone() } else { along(0, d.log_std())? };
+                Self::Gaussian(Gaussian::new(&along(1, d.mean())?, &log_std.squeeze(1)?)?)
+            }
+        })
+    }
+
     /// Steps one after another, `[1, M, B]` each, to `[T, M, B]`. Deviations are those of the first: one policy made
     /// them all.
     pub(crate) fn cat(steps: &[Self]) -> Result<Self> {
