@@ -154,7 +154,7 @@ fn step<P: Part>(params: &Params, config: &TrustRegionConfig, parts: &[P], threa
     let full = along.iter().map(|&dfd| if dfd > 0.0 { (2.0 * config.max_kl / dfd).sqrt() } else { 0.0 }).collect();
     drop(locals);
     line_search(&Direction { theta, direction, full }, &before, config, |params| {
-        let each = for_each(parts.len(), threads, |i| {
+        let each = for_each(parts.len(), threads, |i| -> Result<_> {
             let Objective { loss, kl } = parts[i].objective(params)?;
             Ok((loss.to_vec_f64()?, kl.to_vec_f64()?))
         })?;
