@@ -57,9 +57,9 @@ impl Experiment for MazeRl2 {
          - `--full` is the paper's agent: pictures of 40 × 30 pixels from inside, Doom's laws of motion, at most 250 steps; two \
          convolutions of 16 kernels 5 × 5 with stride 2, 256 features, a GRU of 256 units.\n\
          - The quick run has the same mazes as symbols: a square or a quarter turn a step, at most 50 steps; in sight are the free \
-         squares ahead, left and right, and whether the goal is among them. Its lengths are no steps of the paper's.\n\
-         - Both: PPO in the place of the paper's TRPO, γ = 0.99, λ = 0.95, values as one more output of the GRU; the rate of Adam \
-         falls linearly. Actions are drawn from the policy in the test, too.\n\n\
+         squares ahead, left and right, and whether the goal is among them; a GRU of 64 units. Its lengths are no steps of the paper's.\n\
+         - Both: PPO in the place of the paper's TRPO, values as one more output of the GRU; γ = 0.99 and λ = 0.95 for pictures, \
+         0.98 and 0.9 for symbols; the rate of Adam falls linearly. Actions are drawn from the policy in the test, too.\n\n\
          `success` is the share of episodes that find the goal, `length` the mean length of those, `improved` the share of trials \
          whose second episode is not longer than the first.\n\n\
          Source: Duan et al. 2016, section 3.3 and Table 3; there training took up to 5,000 iterations of 50,000 steps."
@@ -89,38 +89,33 @@ impl Experiment for MazeRl2 {
     }
 }
 
-/// How much is trained, of which net.
+/// How much is trained, of which net, and how.
 struct Size {
     /// Steps of the longest trial.
+    longest: usize,
+    /// Steps of a rollout; trials that it cuts are bootstrapped.
     steps: usize,
     trials: usize,
     iterations: u64,
     units: usize,
-    minibatches: usize,
-    rate: f64,
+    ppo: PpoConfig,
 }
 
 impl Size {
-    const fn symbolic() -> Self {
-        Self { steps: 100, trials: 128, iterations: 150, units: 64, minibatches: 4, rate: 3e-3 }
+    /// 15,360 steps an iteration, most trials in them whole.
+    fn symbolic() -> Self {
+        let ppo = PpoConfig { gamma: 0.98, lambda: 0.9, entropy_coefficient: 0.003, ..ppo(110, 8, 4e-3) };
+        Self { longest: 100, steps: 60, trials: 256, iterations: 110, units: 64, ppo }
     }
 
     /// 24,000 steps an iteration.
-    const fn first_person() -> Self {
-        Self { steps: 500, trials: 48, iterations: 1000, units: 256, minibatches: 16, rate: 1e-3 }
+    fn first_person() -> Self {
+        let ppo = PpoConfig { entropy_coefficient: 0.01, ..ppo(1000, 16, 1e-3) };
+        Self { longest: 500, steps: 500, trials: 48, iterations: 1000, units: 256, ppo }
     }
 
     fn config(&self) -> Result<Rl2Config> {
-        let epochs = 4;
-        let updates = self.iterations * (epochs * self.minibatches) as u64;
-        let ppo = PpoConfig {
-            epochs,
-            minibatches: self.minibatches,
-            lr: Schedule::Linear { start: self.rate, end: 0.1 * self.rate, steps: updates },
-            entropy_coefficient: 0.01,
-            ..PpoConfig::default()
-        };
-        let update = TrialUpdate::Ppo(Ppo::new(ppo)?);
+        let update = TrialUpdate::Ppo(Ppo::new(self.ppo.clone())?);
         Ok(Rl2Config { episodes: EPISODES, steps: self.steps, trials: self.trials, update, ..Rl2Config::default() })
     }
 
@@ -141,6 +136,13 @@ impl Size {
     }
 }
 
+/// Four passes; the rate of Adam falls to a tenth.
+fn ppo(iterations: u64, minibatches: usize, rate: f64) -> PpoConfig {
+    let steps = iterations * (4 * minibatches) as u64;
+    let lr = Schedule::Linear { start: rate, end: 0.1 * rate, steps };
+    PpoConfig { epochs: 4, minibatches, lr, ..PpoConfig::default() }
+}
+
 fn run<F>(ctx: &mut Context, mazes: &F, size: &Size, seed: u64) -> Result<()>
 where
     F: EnvFamily<Task = Arc<Maze>, Env: Clone + Send + InMaze> + Clone + Send,
@@ -154,7 +156,7 @@ where
     let test_with = |params: &Params| -> Result<Outcome> {
         let mut trials = Vec::with_capacity(TEST);
         for mazes_of_test in test.tasks().chunks(CHUNK) {
-            trials.extend(play.trials(mazes, mazes_of_test, (learner.policy(), params), size.steps)?);
+            trials.extend(play.trials(mazes, mazes_of_test, (learner.policy(), params), size.longest)?);
         }
         Outcome::of(&trials)
     };
