@@ -1,5 +1,6 @@
 //! RL² in mazes: find the goal, then find it again.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -34,8 +35,9 @@ const EPISODES: usize = 2;
 /// Trials that are tested side by side.
 const CHUNK: usize = 250;
 
-/// Mazes of the pictures.
+/// Mazes of the pictures: those of the first few whose goals are farthest.
 const DRAWN: usize = 6;
+const LOOKED_AT: usize = 60;
 
 /// Success rate in % and mean length of the successful episodes, in the paper's small mazes.
 const PAPER: [[f64; 2]; EPISODES] = [[99.3, 52.4], [99.6, 39.1]];
@@ -169,10 +171,12 @@ where
             let steps: Vec<f64> = test.tasks().iter().filter_map(|maze| shortest(maze)).map(|n| n as f64).collect();
             ctx.note(format!("An agent that knows the plan takes {:.1} steps on average.", Summary::of(&steps)?.mean));
         }
-        let walks =
-            test.tasks()[..DRAWN].iter().map(|maze| Walk::play(&play, mazes, maze, (learner.policy(), &trained.last)));
+        let mut far = test.tasks()[..LOOKED_AT].to_vec();
+        far.sort_by_key(|maze| Reverse(shortest(maze)));
+        let player = (learner.policy(), &trained.last);
+        let walks = far[..DRAWN].iter().map(|maze| Walk::play(&play, mazes, maze, player));
         let pictures = walks.map(|walk| walk?.picture()).collect::<Result<_>>()?;
-        let legend = "Orange: the first episode. Blue: the second. Green: the goal; the disc: the start.";
+        let legend = "Orange: the first episode. Blue: the second. Green: the goal; the disc: the start. Of 60 mazes those with the farthest goals.";
         ctx.images(ImageGrid::new("Mazes of the test from above").row("", pictures).caption(legend));
         let plot = Plot::new("Training", "iteration", "reward of a trial");
         ctx.plot(plot.series(Series::binned("RL²", &curve, 60)))?;
