@@ -1,5 +1,6 @@
 //! RL² in mazes: find the goal, then find it again.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -34,8 +35,9 @@ const EPISODES: usize = 2;
 /// Trials that are tested side by side.
 const CHUNK: usize = 250;
 
-/// Mazes of the pictures.
+/// Mazes of the pictures: those of the first few whose goals are farthest.
 const DRAWN: usize = 6;
+const LOOKED_AT: usize = 60;
 
 /// Success rate in % and mean length of the successful episodes, in the paper's small mazes.
 const PAPER: [[f64; 2]; EPISODES] = [[99.3, 52.4], [99.6, 39.1]];
@@ -57,9 +59,9 @@ impl Experiment for MazeRl2 {
          - `--full` is the paper's agent: pictures of 40 × 30 pixels from inside, Doom's laws of motion, at most 250 steps; two \
          convolutions of 16 kernels 5 × 5 with stride 2, 256 features, a GRU of 256 units.\n\
          - The quick run has the same mazes as symbols: a square or a quarter turn a step, at most 50 steps; in sight are the free \
-         squares ahead, left and right, and whether the goal is among them. Its lengths are no steps of the paper's.\n\
-         - Both: PPO in the place of the paper's TRPO, γ = 0.99, λ = 0.95, values as one more output of the GRU; the rate of Adam \
-         falls linearly. Actions are drawn from the policy in the test, too.\n\n\
+         squares ahead, left and right, and whether the goal is among them; a GRU of 64 units. Its lengths are no steps of the paper's.\n\
+         - Both: PPO in the place of the paper's TRPO, values as one more output of the GRU; γ = 0.99 and λ = 0.95 for pictures, \
+         0.98 and 0.9 for symbols; the rate of Adam falls linearly. Actions are drawn from the policy in the test, too.\n\n\
          `success` is the share of episodes that find the goal, `length` the mean length of those, `improved` the share of trials \
          whose second episode is not longer than the first.\n\n\
          Source: Duan et al. 2016, section 3.3 and Table 3; there training took up to 5,000 iterations of 50,000 steps."
@@ -89,38 +91,33 @@ impl Experiment for MazeRl2 {
     }
 }
 
-/// How much is trained, of which net.
+/// How much is trained, of which net, and how.
 struct Size {
     /// Steps of the longest trial.
+    longest: usize,
+    /// Steps of a rollout; trials that it cuts are bootstrapped.
     steps: usize,
     trials: usize,
     iterations: u64,
     units: usize,
-    minibatches: usize,
-    rate: f64,
+    ppo: PpoConfig,
 }
 
 impl Size {
-    const fn symbolic() -> Self {
-        Self { steps: 100, trials: 128, iterations: 150, units: 64, minibatches: 4, rate: 3e-3 }
+    /// 15,360 steps an iteration, most trials in them whole.
+    fn symbolic() -> Self {
+        let ppo = PpoConfig { gamma: 0.98, lambda: 0.9, entropy_coefficient: 0.003, ..ppo(110, 8, 4e-3) };
+        Self { longest: 100, steps: 60, trials: 256, iterations: 110, units: 64, ppo }
     }
 
     /// 24,000 steps an iteration.
-    const fn first_person() -> Self {
-        Self { steps: 500, trials: 48, iterations: 1000, units: 256, minibatches: 16, rate: 1e-3 }
+    fn first_person() -> Self {
+        let ppo = PpoConfig { entropy_coefficient: 0.01, ..ppo(1000, 16, 1e-3) };
+        Self { longest: 500, steps: 500, trials: 48, iterations: 1000, units: 256, ppo }
     }
 
     fn config(&self) -> Result<Rl2Config> {
-        let epochs = 4;
-        let updates = self.iterations * (epochs * self.minibatches) as u64;
-        let ppo = PpoConfig {
-            epochs,
-            minibatches: self.minibatches,
-            lr: Schedule::Linear { start: self.rate, end: 0.1 * self.rate, steps: updates },
-            entropy_coefficient: 0.01,
-            ..PpoConfig::default()
-        };
-        let update = TrialUpdate::Ppo(Ppo::new(ppo)?);
+        let update = TrialUpdate::Ppo(Ppo::new(self.ppo.clone())?);
         Ok(Rl2Config { episodes: EPISODES, steps: self.steps, trials: self.trials, update, ..Rl2Config::default() })
     }
 
@@ -141,6 +138,13 @@ impl Size {
     }
 }
 
+/// Four passes; the rate of Adam falls to a tenth.
+fn ppo(iterations: u64, minibatches: usize, rate: f64) -> PpoConfig {
+    let steps = iterations * (4 * minibatches) as u64;
+    let lr = Schedule::Linear { start: rate, end: 0.1 * rate, steps };
+    PpoConfig { epochs: 4, minibatches, lr, ..PpoConfig::default() }
+}
+
 fn run<F>(ctx: &mut Context, mazes: &F, size: &Size, seed: u64) -> Result<()>
 where
     F: EnvFamily<Task = Arc<Maze>, Env: Clone + Send + InMaze> + Clone + Send,
@@ -154,7 +158,7 @@ where
     let test_with = |params: &Params| -> Result<Outcome> {
         let mut trials = Vec::with_capacity(TEST);
         for mazes_of_test in test.tasks().chunks(CHUNK) {
-            trials.extend(play.trials(mazes, mazes_of_test, (learner.policy(), params), size.steps)?);
+            trials.extend(play.trials(mazes, mazes_of_test, (learner.policy(), params), size.longest)?);
         }
         Outcome::of(&trials)
     };
@@ -167,10 +171,12 @@ where
             let steps: Vec<f64> = test.tasks().iter().filter_map(|maze| shortest(maze)).map(|n| n as f64).collect();
             ctx.note(format!("An agent that knows the plan takes {:.1} steps on average.", Summary::of(&steps)?.mean));
         }
-        let walks =
-            test.tasks()[..DRAWN].iter().map(|maze| Walk::play(&play, mazes, maze, (learner.policy(), &trained.last)));
+        let mut far = test.tasks()[..LOOKED_AT].to_vec();
+        far.sort_by_key(|maze| Reverse(shortest(maze)));
+        let player = (learner.policy(), &trained.last);
+        let walks = far[..DRAWN].iter().map(|maze| Walk::play(&play, mazes, maze, player));
         let pictures = walks.map(|walk| walk?.picture()).collect::<Result<_>>()?;
-        let legend = "Orange: the first episode. Blue: the second. Green: the goal; the disc: the start.";
+        let legend = "Orange: the first episode. Blue: the second. Green: the goal; the disc: the start. Of 60 mazes those with the farthest goals.";
         ctx.images(ImageGrid::new("Mazes of the test from above").row("", pictures).caption(legend));
         let plot = Plot::new("Training", "iteration", "reward of a trial");
         ctx.plot(plot.series(Series::binned("RL²", &curve, 60)))?;

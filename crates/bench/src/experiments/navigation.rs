@@ -35,5 +35,7 @@ pub(super) fn picture(half: f64, goal: [f64; 2], walk: &[[f64; 2]], colour: Colo
     canvas.disc(goal, 5.0, GREY);
     canvas.path(walk, 1.5, colour);
     walk.iter().for_each(|&place| canvas.disc(place, 1.5, colour));
+    // Over the walk, which may end there.
+    canvas.disc(goal, 1.5, [0.2; 3]);
     canvas.image("")
 }

@@ -140,11 +140,12 @@ fn draw<F: EnvFamily<Task = [f32; 2]>>(
 ) -> Result<ImageGrid> {
     let (family, config) = (scaled(PointFamily::default()), learner.config());
     let mut grid = ImageGrid::new("Walks before and after adaptation").caption(
-        "Each begins in the middle of a square of 1.6 a side; the grey disc is the goal, which the point cannot see.",
+        "With the most probable actions. Each begins in the middle of a square of 1.6 a side; the grey disc is the goal, which \
+         the point cannot see.",
     );
     let policies = learner.policies(params, goals, UPDATES, config.inner_lr, seed)?;
     for (k, theta) in policies.iter().enumerate() {
-        let player = Collector::new(VecEnv::stack(&family, goals, 1)?, seed)?;
+        let player = Collector::new(VecEnv::stack(&family, goals, 1)?, seed)?.greedy();
         let walks = walks(player, (learner.policy(), theta), config.horizon)?;
         let goals = goals.iter().map(|goal| goal.map(f64::from));
         let images = goals.zip(walks).map(|(goal, walk)| picture(0.8, goal, &walk, BLUE)).collect::<Result<_>>()?;
