@@ -51,7 +51,12 @@ impl Experiment for PointMaml {
          Hessian where the paper takes finite differences. The iterate with the best return in training is tested.\n\
          - *Pretrained*: the same without inner steps. *Random*: fresh weights. Their step sizes are chosen on other tasks.\n\
          - *Oracle*: sees the goal and does not adapt.\n\n\
+         The quick run makes do with 15 iterations of 10 tasks with 10 trajectories; otherwise 100 iterations.\n\n\
          Source: Finn, Abbeel & Levine 2017, section 5.3 and appendix."
+    }
+
+    fn in_default_run(&self) -> bool {
+        true
     }
 
     fn run(&self, ctx: &mut Context) -> Result<()> {
@@ -74,11 +79,18 @@ impl Experiment for PointMaml {
     }
 }
 
-fn learner(family: PointFamily, n_steps: usize) -> Result<MamlRl<impl EnvFamily<Task = [f32; 2]>>> {
+fn learner(
+    ctx: &Context,
+    family: PointFamily,
+    n_steps: usize,
+) -> Result<MamlRl<impl EnvFamily<Task = [f32; 2]> + use<>>> {
     let inputs = if family.goal_visible { 4 } else { 2 };
     let head = ActionHead::new(&Space::unbounded(2), Deviation::default())?;
     let policy = Policy::new(FeedForward::mlp(&[inputs, 100, 100, 2], Activation::Relu)?, head)?;
-    Ok(MamlRl::new(scaled(family), policy, MamlRlConfig { n_steps, ..MamlRlConfig::default() })?)
+    let usual = MamlRlConfig { n_steps, ..MamlRlConfig::default() };
+    let small = MamlRlConfig { tasks: 10, trajectories: 10, test_trajectories: 10, ..usual.clone() };
+    let config = ctx.mode().of([small, usual.clone(), usual]);
+    Ok(MamlRl::new(scaled(family), policy, config)?.threads(ctx.threads()))
 }
 
 /// The policy's ±1 is the longest step.
@@ -87,16 +99,16 @@ fn scaled(family: PointFamily) -> impl EnvFamily<Task = [f32; 2]> {
 }
 
 fn run(ctx: &mut Context, seed: u64) -> Result<()> {
-    let iterations = ctx.mode().of([10, 100, 100]);
+    let iterations = ctx.mode().of([15, 100, 100]);
     let goals = |seed| PointFamily::default().sample_tasks(&mut ChaCha8Rng::seed_from_u64(seed), TASKS);
     let (test, other) = (goals(TASK_SEED)?, goals(TASK_SEED + 1)?);
 
-    let maml = learner(PointFamily::default(), 1)?;
+    let maml = learner(ctx, PointFamily::default(), 1)?;
     let (trained, curve) = meta_training::run(ctx, "maml", &maml, (iterations, seed))?;
     let adapted = maml.test(&trained.best, &test, UPDATES, maml.config().inner_lr, seed)?;
     let pictures = draw(&maml, &trained.best, &test[..DRAWN], seed)?;
 
-    let blind = learner(PointFamily::default(), 0)?;
+    let blind = learner(ctx, PointFamily::default(), 0)?;
     let (trained, _) = meta_training::run(ctx, "pretrained", &blind, (iterations, seed))?;
     let pretrained = tuned(&blind, &trained.best, (&test, &other), seed)?;
 
@@ -104,7 +116,7 @@ fn run(ctx: &mut Context, seed: u64) -> Result<()> {
     let fresh = blind.init(&mut rng, candle_core::DType::F32, ctx.device())?;
     let random = tuned(&blind, &fresh, (&test, &other), seed)?;
 
-    let oracle = learner(PointFamily::default().with_goal_visible(), 0)?;
+    let oracle = learner(ctx, PointFamily::default().with_goal_visible(), 0)?;
     let (trained, _) = meta_training::run(ctx, "oracle", &oracle, (iterations, seed))?;
     let knows = oracle.test(&trained.best, &test, 0, 1.0, seed)?.after(0)?;
 

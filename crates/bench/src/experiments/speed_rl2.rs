@@ -145,6 +145,7 @@ fn learner(bandit: Bandit) -> Result<Rl2<BernoulliBandits>> {
         units: UNITS,
         critic: Critic::Shared,
         update: TrialUpdate::Ppo(Ppo::new(ppo)?),
+        ..Rl2Config::default()
     };
     Ok(Rl2::new(BernoulliBandits::uniform(bandit.arms), config)?)
 }

@@ -21,14 +21,14 @@ impl<F: EnvFamily> MamlRl<F> {
         rate: f64,
         seed: u64,
     ) -> Result<Vec<Params>> {
-        let mut player = self.player(tasks, self.config.test_trajectories)?;
+        let mut player = self.player(tasks, self.adapter.config.test_trajectories)?;
         let mut rng = At { seed, iteration: 0 }.rng();
-        let mut policies = vec![self.start(&params.detach(), tasks.len())?.detach()];
+        let mut policies = vec![self.adapter.start(&params.detach(), tasks.len())?.detach()];
         for k in 0..updates {
             let theta = &policies[k];
             let batch = self.play(&mut player, theta, rng.next_u64())?;
-            let rate = if k == 0 { rate } else { self.config.later_rates * rate };
-            policies.push(self.adapt(params, theta, &batch, rate)?.detach());
+            let rate = if k == 0 { rate } else { self.adapter.config.later_rates * rate };
+            policies.push(self.adapter.adapt(params, theta, &batch, rate)?.detach());
         }
         Ok(policies)
     }

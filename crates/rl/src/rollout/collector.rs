@@ -91,7 +91,11 @@ impl<E: Env + Send> Collector<E> {
             now = self.step(policy, params, &now, &mut tape)?;
         }
         let last_obs = self.observe(params, self.env.obs())?;
-        let last_values = self.values_of(policy, params, &last_obs, &self.starts, &now)?;
+        // Where everything has just ended, nothing is bootstrapped.
+        let last_values = match self.starts.contains(&false) {
+            true => self.values_of(policy, params, &last_obs, &self.starts, &now)?,
+            false => policy.has_values().then(|| vec![0.0; self.starts.len()]),
+        };
         let rollout = tape.finish(self.env.dims(), last_obs, &now, last_values)?;
         self.memory = Some(rollout.last_memory.clone());
         Ok(rollout)
