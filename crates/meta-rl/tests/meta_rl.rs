@@ -9,7 +9,9 @@ use rekindle_meta_rl::{
     Adapts, Critic, Error, Learner, MamlRl, MamlRlConfig, Outer, Rl2, Rl2Config, TrainConfig, TrialUpdate, train,
 };
 use rekindle_nn::Activation;
-use rekindle_rl::{ActionHead, Deviation, FeedForward, Policy, Ppo, PpoConfig, Recurrent};
+use rekindle_rl::{
+    ActionHead, Deviation, Estimator, FeedForward, HessianProduct, Policy, Ppo, PpoConfig, Recurrent, TrustRegionConfig,
+};
 
 type Bandits = Rl2<BernoulliBandits>;
 
@@ -147,6 +149,14 @@ fn wrong_settings_are_named() {
     assert!(refused(MamlRlConfig { tasks: 0, ..small() }).contains("tasks"));
     let unknown = refused(MamlRlConfig { adapts: Adapts::Below("head".into()), ..small() });
     assert!(unknown.contains("actor.") && unknown.contains("head"), "{unknown}");
+    let trpo =
+        TrustRegionConfig { hessian: HessianProduct::Differences { step: 1e-3 }, ..TrustRegionConfig::default() };
+    let differences = MamlRlConfig { outer: Outer::Trpo(trpo), ..small() };
+    assert!(differences.validate().is_ok());
+    let dice = MamlRlConfig { estimator: Estimator::Dice, ..differences };
+    assert!(dice.validate().unwrap_err().to_string().contains("Dice"));
+    let negative = Rl2Config { reward_scale: -1.0, ..Rl2Config::default() }.validate().unwrap_err();
+    assert!(negative.to_string().contains("reward_scale"), "{negative}");
     let zero = Rl2::new(BernoulliBandits::uniform(2), Rl2Config { trials: 0, ..Rl2Config::default() }).unwrap_err();
     assert!(zero.to_string().contains("trials"));
     let learner = rl2(4, 4);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rekindle_autodiff::Order;
 use rekindle_optim::{Adam, Transform};
-use rekindle_rl::{Estimator, TrustRegionConfig};
+use rekindle_rl::{Estimator, HessianProduct, TrustRegionConfig};
 
 use crate::error::at_least_one;
 use crate::{Error, Result};
@@ -112,6 +112,7 @@ impl MamlRlConfig {
             rates.push(("clip", *clip));
             at_least_one("epochs", *epochs)?;
         }
+        self.check_products()?;
         for (name, rate) in rates {
             if !(rate > 0.0 && rate.is_finite()) {
                 return Err(Error::setting(name, rate, "a finite number above 0"));
@@ -121,5 +122,18 @@ impl MamlRlConfig {
         at_least_one("trajectories", self.trajectories)?;
         at_least_one("test_trajectories", self.test_trajectories)?;
         at_least_one("horizon", self.horizon)
+    }
+
+    /// The other estimators have the score function's value at every point and differ in derivatives alone, which
+    /// differences of values do not see.
+    fn check_products(&self) -> Result<()> {
+        let Outer::Trpo(TrustRegionConfig { hessian: HessianProduct::Differences { .. }, .. }) = self.outer else {
+            return Ok(());
+        };
+        if self.estimator == Estimator::ScoreFunction || self.order == Order::First {
+            return Ok(());
+        }
+        let value = format!("differences with {:?}", self.estimator);
+        Err(Error::setting("hessian", value, "exact, or with the score function: others differ in derivatives alone"))
     }
 }
