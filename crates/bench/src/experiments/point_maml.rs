@@ -51,7 +51,7 @@ impl Experiment for PointMaml {
          Hessian where the paper takes finite differences. The iterate with the best return in training is tested.\n\
          - *Pretrained*: the same without inner steps. *Random*: fresh weights. Their step sizes are chosen on other tasks.\n\
          - *Oracle*: sees the goal and does not adapt.\n\n\
-         The quick run makes do with 15 iterations of 10 tasks with 10 trajectories; by name there are 200 iterations, with \
+         The quick run makes do with 15 iterations of 10 tasks with 10 trajectories; by name there are 100 iterations, with \
          `--full` 500, as many as the paper allows.\n\n\
          Source: Finn, Abbeel & Levine 2017, section 5.3 and appendix."
     }
@@ -100,7 +100,7 @@ fn scaled(family: PointFamily) -> impl EnvFamily<Task = [f32; 2]> {
 }
 
 fn run(ctx: &mut Context, seed: u64) -> Result<()> {
-    let iterations = ctx.mode().of([15, 200, 500]);
+    let iterations = ctx.mode().of([15, 100, 500]);
     let goals = |seed| PointFamily::default().sample_tasks(&mut ChaCha8Rng::seed_from_u64(seed), TASKS);
     let (test, other) = (goals(TASK_SEED)?, goals(TASK_SEED + 1)?);
 
