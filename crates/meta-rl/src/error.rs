@@ -79,6 +79,11 @@ impl Error {
 /// Results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// A number above zero, or an error that names the setting.
+pub(crate) fn positive(name: &'static str, value: f64) -> Result<()> {
+    if value > 0.0 && value.is_finite() { Ok(()) } else { Err(Error::setting(name, value, "a finite number above 0")) }
+}
+
 pub(crate) fn at_least_one(name: &'static str, value: usize) -> Result<()> {
     if value == 0 { Err(Error::setting(name, value, "at least 1")) } else { Ok(()) }
 }

@@ -17,7 +17,7 @@ use rekindle_rl::{
     ActionHead, Collector, CriticFit, Deviation, Policy, Ppo, Recurrent, Rollout, TrustRegionConfig, trpo,
 };
 
-use crate::error::at_least_one;
+use crate::error::{at_least_one, positive};
 use crate::{At, Error, Iterated, Learner, Result};
 
 /// Where values come from.
@@ -103,9 +103,7 @@ impl Rl2Config {
         let sizes = [("episodes", self.episodes), ("steps", self.steps), ("trials", self.trials)];
         sizes.into_iter().try_for_each(|(name, size)| at_least_one(name, size))?;
         at_least_one("units", self.units)?;
-        if self.reward_scale <= 0.0 || !self.reward_scale.is_finite() {
-            return Err(Error::setting("reward_scale", self.reward_scale, "above 0 and finite"));
-        }
+        positive("reward_scale", self.reward_scale)?;
         if matches!((&self.update, self.critic), (TrialUpdate::Trpo { .. }, Critic::Shared)) {
             return Err(Error::setting("critic", "Shared", "Separate with TRPO, which moves the policy alone"));
         }
@@ -160,7 +158,10 @@ where
         let head = ActionHead::new(&env.action_space(), Deviation::default())?;
         let net = |outputs| {
             let net = Recurrent::new(inputs, config.units, outputs)?.orthogonal();
-            config.memory_span.map_or(Ok(net.clone()), |steps| net.remembering(steps))
+            match config.memory_span {
+                Some(steps) => net.remembering(steps),
+                None => Ok(net),
+            }
         };
         let n = head.n_outputs();
         let policy = match config.critic {

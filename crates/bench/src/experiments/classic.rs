@@ -8,10 +8,12 @@ use rekindle_autodiff::Params;
 use rekindle_envs::{CartPole, ClipActions, Env, Pendulum, VecEnv};
 use rekindle_nn::Activation;
 use rekindle_optim::Schedule;
+use rekindle_rl::instances::Summary;
 use rekindle_rl::{
     ActionHead, Collector, CriticFit, Deviation, FeedForward, Policy, Ppo, PpoConfig, Rollout, TrustRegionConfig, trpo,
 };
 
+use super::settings;
 use crate::{Context, Estimate, Experiment, Plot, Published, Series};
 
 pub(super) struct ClassicPpo;
@@ -204,11 +206,9 @@ impl Play {
         let rollout = Collector::new(envs, TEST_SEED + seed)?.greedy().collect(policy, params, self.horizon)?;
         let first = |row| rollout.finished.iter().find(|done| done.row == row).map(|done| done.total);
         let totals: Vec<f64> = (0..TEST_EPISODES).filter_map(first).collect();
-        let n = totals.len() as f64;
-        anyhow::ensure!(totals.len() == TEST_EPISODES, "only {n} of {TEST_EPISODES} episodes have ended");
-        let mean = totals.iter().sum::<f64>() / n;
-        let variance = totals.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1.0);
-        Ok(Estimate::new(mean, 1.96 * (variance / n).sqrt()))
+        let n = totals.len();
+        anyhow::ensure!(n == TEST_EPISODES, "only {n} of {TEST_EPISODES} episodes have ended");
+        Ok(settings::estimate(&Summary::of(&totals)?))
     }
 }
 

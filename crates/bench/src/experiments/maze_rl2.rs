@@ -17,7 +17,7 @@ use rekindle_rl::{ActionHead, Deviation, FeedForward, Policy, Ppo, PpoConfig, Re
 use super::episodes::{Episode, Play};
 use super::maze_picture::{InMaze, Walk};
 use super::maze_shortest::shortest;
-use super::meta_training;
+use super::{meta_training, settings};
 use crate::{Context, Estimate, Experiment, ImageGrid, Mode, Plot, Published, Series, Table};
 
 pub(super) struct MazeRl2;
@@ -237,8 +237,7 @@ fn percent(yes: bool) -> f64 {
 }
 
 fn estimate(values: &[f64]) -> Result<Estimate> {
-    let summary = Summary::of(values)?;
-    Ok(Estimate::new(summary.mean, summary.ci95()))
+    Ok(settings::estimate(&Summary::of(values)?))
 }
 
 fn cell(estimate: &Estimate) -> String {

@@ -4,15 +4,15 @@ use anyhow::Result;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rekindle_autodiff::Params;
-use rekindle_envs::{ClipActions, EnvFamily, PointFamily, Space, VecEnv};
+use rekindle_envs::{ClipActions, Env, EnvFamily, PointFamily, Space, VecEnv};
 use rekindle_meta_rl::{Learner, MamlRl, MamlRlConfig, Updates};
 use rekindle_nn::Activation;
 use rekindle_rl::{ActionHead, Collector, Deviation, FeedForward, Policy};
 
 use super::canvas::BLUE;
-use super::meta_training;
 use super::navigation::{picture, walks};
-use crate::{Context, Estimate, Experiment, ImageGrid, Plot, Published, Series};
+use super::{meta_training, settings};
+use crate::{Context, Experiment, ImageGrid, Plot, Published, Series};
 
 pub(super) struct PointMaml;
 
@@ -86,16 +86,20 @@ fn learner(
     n_steps: usize,
 ) -> Result<MamlRl<impl EnvFamily<Task = [f32; 2]> + use<>>> {
     let inputs = if family.goal_visible { 4 } else { 2 };
-    let head = ActionHead::new(&Space::unbounded(2), Deviation::default())?;
-    let policy = Policy::new(FeedForward::mlp(&[inputs, 100, 100, 2], Activation::Relu)?, head)?;
     let usual = MamlRlConfig { n_steps, ..MamlRlConfig::default() };
     let small = MamlRlConfig { tasks: 10, trajectories: 10, test_trajectories: 10, ..usual.clone() };
     let config = ctx.mode().of([small, usual.clone(), usual]);
-    Ok(MamlRl::new(scaled(family), policy, config)?.threads(ctx.threads()))
+    Ok(MamlRl::new(scaled(family), policy(inputs)?, config)?.threads(ctx.threads()))
+}
+
+/// A Gaussian over the steps of a point, with two layers of 100.
+pub(super) fn policy(inputs: usize) -> Result<Policy> {
+    let head = ActionHead::new(&Space::unbounded(2), Deviation::default())?;
+    Ok(Policy::new(FeedForward::mlp(&[inputs, 100, 100, 2], Activation::Relu)?, head)?)
 }
 
 /// The policy's ±1 is the longest step.
-fn scaled(family: PointFamily) -> impl EnvFamily<Task = [f32; 2]> {
+pub(super) fn scaled(family: PointFamily) -> impl EnvFamily<Task = [f32; 2], Env = impl Env + Send> {
     family.wrap(|env| ClipActions::scaled(env, 1.0))
 }
 
@@ -124,16 +128,15 @@ fn run(ctx: &mut Context, seed: u64) -> Result<()> {
     for (name, updates) in [("return", &adapted), ("pretrained", &pretrained), ("random", &random)] {
         for k in 0..=UPDATES {
             let over_tasks = updates.after(k)?;
-            let estimate = Estimate::new(over_tasks.mean, 1.96 * over_tasks.standard_error);
-            ctx.seed_metric(seed, &format!("{name}-{k}"), estimate, "return")?;
+            ctx.seed_metric(seed, &format!("{name}-{k}"), settings::estimate(&over_tasks), "return")?;
         }
     }
-    ctx.seed_metric(seed, "oracle", Estimate::new(knows.mean, 1.96 * knows.standard_error), "return")?;
+    ctx.seed_metric(seed, "oracle", settings::estimate(&knows), "return")?;
     if seed == 0 {
         let mut plot = Plot::new("Adaptation", "updates", "return");
         for (name, updates) in [("MAML", &adapted), ("pretrained", &pretrained), ("random", &random)] {
             let over_tasks = (0..=UPDATES).map(|k| updates.after(k)).collect::<rekindle_meta_rl::Result<Vec<_>>>()?;
-            let points = over_tasks.iter().enumerate().map(|(k, x)| (k as f64, x.mean, 1.96 * x.standard_error));
+            let points = over_tasks.iter().enumerate().map(|(k, x)| (k as f64, x.mean, x.ci95()));
             plot = plot.series(Series::with_ci(name, points));
         }
         ctx.plot(plot.dashed("oracle", [(0.0, knows.mean), (UPDATES as f64, knows.mean)]))?;

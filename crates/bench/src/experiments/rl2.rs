@@ -9,8 +9,8 @@ use rekindle_optim::Schedule;
 use rekindle_rl::instances::{Summary, for_each};
 use rekindle_rl::{Ppo, PpoConfig};
 
-use super::meta_training;
-use crate::{Context, Estimate, Experiment, Plot, Published};
+use super::{meta_training, settings};
+use crate::{Context, Experiment, Plot, Published};
 
 pub(super) struct BanditsRl2;
 
@@ -102,7 +102,7 @@ where
     let outcomes = for_each(jobs.len(), ctx.threads(), train)?;
     for (((cell, _), seed), outcome) in jobs.into_iter().zip(outcomes) {
         let Outcome { test, curve, minutes } = outcome;
-        ctx.seed_metric(seed, &cell.name, Estimate::new(test.mean, test.ci95()), "reward")?;
+        ctx.seed_metric(seed, &cell.name, settings::estimate(&test), "reward")?;
         ctx.seed_metric(seed, &format!("{}/minutes", cell.name), minutes, "min")?;
         if seed == 0 {
             let plot = Plot::new(format!("Training, {}", cell.name), "iteration", "reward of a trial");

@@ -4,11 +4,11 @@ use anyhow::Result;
 use candle_core::{DType, Device};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rekindle_envs::{ClipActions, Env, EnvFamily, PointFamily, Space, VecEnv};
+use rekindle_envs::{Env, EnvFamily, PointFamily, VecEnv};
 use rekindle_meta_rl::{At, Learner, MamlRl, MamlRlConfig, Outer};
-use rekindle_nn::Activation;
-use rekindle_rl::{ActionHead, Collector, Deviation, FeedForward, Policy, TrustRegionConfig};
+use rekindle_rl::{Collector, TrustRegionConfig};
 
+use super::point_maml::{policy, scaled};
 use crate::{Context, Experiment, Measure, Table, Timing};
 
 pub(super) struct SpeedPointMaml;
@@ -95,7 +95,7 @@ fn iterations(ctx: &Context, threads: usize) -> Result<Timing> {
         outer: Outer::Trpo(trust_region),
         ..MamlRlConfig::default()
     };
-    let learner = MamlRl::new(family(), policy()?, config)?.threads(threads);
+    let learner = MamlRl::new(family(), policy(2)?, config)?.threads(threads);
     let mut params = learner.init(&mut ChaCha8Rng::seed_from_u64(0), DType::F32, ctx.device())?;
     let mut state = learner.state(&params)?;
     let mut iteration = 0;
@@ -109,7 +109,7 @@ fn iterations(ctx: &Context, threads: usize) -> Result<Timing> {
 
 /// Playing with adapted policies: every task has weights of its own.
 fn rollouts(ctx: &Context) -> Result<Timing> {
-    let (family, policy) = (family(), policy()?);
+    let (family, policy) = (family(), policy(2)?);
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let tasks = family.sample_tasks(&mut rng, TASKS)?;
     let params = policy.init(&mut rng, DType::F32, &Device::Cpu)?.expand_tasks(TASKS)?;
@@ -125,11 +125,6 @@ fn rollouts(ctx: &Context) -> Result<Timing> {
     })
 }
 
-fn policy() -> Result<Policy> {
-    let head = ActionHead::new(&Space::unbounded(2), Deviation::default())?;
-    Ok(Policy::new(FeedForward::mlp(&[2, 100, 100, 2], Activation::Relu)?, head)?)
-}
-
 fn family() -> impl EnvFamily<Task = [f32; 2], Env = impl Env + Send> {
-    PointFamily { horizon: HORIZON, ..PointFamily::default() }.wrap(|env| ClipActions::scaled(env, 1.0))
+    scaled(PointFamily { horizon: HORIZON, ..PointFamily::default() })
 }

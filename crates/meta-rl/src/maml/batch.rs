@@ -14,8 +14,6 @@ pub(super) struct Batch {
     pub(super) advantages: Tensor,
     /// Mean undiscounted return of each task, `[M]`.
     pub(super) returns: Vec<f64>,
-    /// Steps that count.
-    pub(super) steps: u64,
 }
 
 /// Steps of a chunk of tasks at most, where a task has no more of its own: tasks of few steps go together, since each
@@ -34,11 +32,10 @@ impl Batch {
         let next = LinearBaseline::next_values(&rollout, &values)?;
         let mut advantages = gae(rollout.path(), &values, &next, gamma, lambda)?;
         rollout.experience.normalise(&mut advantages)?;
-        let weights = weights(&rollout)?;
+        let weights = weights(&rollout.experience)?;
         Ok(Self {
             advantages: rollout.experience.tensor(&advantages)?,
             returns: task_returns(&rollout, &weights),
-            steps: weights.iter().filter(|&&weight| weight > 0.0).count() as u64,
             experience: rollout.experience,
         })
     }
@@ -60,24 +57,23 @@ impl Batch {
 
     /// The tasks `start .. start + len` alone.
     pub(super) fn tasks(&self, start: usize, len: usize) -> rekindle_rl::Result<Self> {
-        let experience = self.experience.tasks(start, len)?;
-        let steps = match &experience.weights {
-            Some(weights) => weights.to_vec_f64()?.iter().filter(|&&weight| weight > 0.0).count(),
-            None => experience.starts.len(),
-        };
         Ok(Self {
-            experience,
+            experience: self.experience.tasks(start, len)?,
             advantages: self.advantages.narrow(1, start, len)?.contiguous()?,
             returns: self.returns[start..start + len].to_vec(),
-            steps: steps as u64,
         })
+    }
+
+    /// Steps that count.
+    pub(super) fn steps(&self) -> Result<u64> {
+        Ok(weights(&self.experience)?.iter().filter(|&&weight| weight > 0.0).count() as u64)
     }
 }
 
-fn weights(rollout: &Rollout) -> Result<Vec<f64>> {
-    match &rollout.experience.weights {
+fn weights(experience: &Experience) -> Result<Vec<f64>> {
+    match &experience.weights {
         Some(weights) => Ok(weights.to_vec_f64()?),
-        None => Ok(vec![1.0; rollout.rewards.len()]),
+        None => Ok(vec![1.0; experience.starts.len()]),
     }
 }
 

@@ -6,7 +6,7 @@ use rekindle_autodiff::Order;
 use rekindle_optim::{Adam, Transform};
 use rekindle_rl::{Estimator, HessianProduct, TrustRegionConfig};
 
-use crate::error::at_least_one;
+use crate::error::{at_least_one, positive};
 use crate::{Error, Result};
 
 /// What adapts to a task.
@@ -113,11 +113,7 @@ impl MamlRlConfig {
             at_least_one("epochs", *epochs)?;
         }
         self.check_products()?;
-        for (name, rate) in rates {
-            if !(rate > 0.0 && rate.is_finite()) {
-                return Err(Error::setting(name, rate, "a finite number above 0"));
-            }
-        }
+        rates.into_iter().try_for_each(|(name, rate)| positive(name, rate))?;
         at_least_one("tasks", self.tasks)?;
         at_least_one("trajectories", self.trajectories)?;
         at_least_one("test_trajectories", self.test_trajectories)?;

@@ -101,18 +101,29 @@ impl<F: EnvFamily> MamlRl<F> {
     /// Those of the family and the policy.
     pub fn test(&self, params: &Params, tasks: &[F::Task], updates: usize, rate: f64, seed: u64) -> Result<Updates> {
         let mut player = self.player(tasks, self.adapter.config.test_trajectories)?;
-        let mut theta = self.adapter.start(&params.detach(), tasks.len())?.detach();
         let mut rng = At { seed, iteration: 0 }.rng();
+        let (policies, mut returns) = self.walk(&mut player, &mut rng, params, (tasks.len(), updates, rate))?;
+        returns.push(self.play(&mut player, &policies[updates], rng.next_u64())?.returns);
+        Ok(Updates { returns })
+    }
+
+    /// The policies of M tasks before and after each update, and the returns of those that were adapted.
+    fn walk(
+        &self,
+        player: &mut Collector<F::Env>,
+        rng: &mut dyn RngCore,
+        params: &Params,
+        (m, updates, rate): (usize, usize, f64),
+    ) -> Result<(Vec<Params>, Vec<Vec<f64>>)> {
+        let mut policies = vec![self.adapter.start(&params.detach(), m)?.detach()];
         let mut returns = Vec::with_capacity(updates + 1);
-        for k in 0..=updates {
-            let batch = self.play(&mut player, &theta, rng.next_u64())?;
-            if k < updates {
-                let rate = if k == 0 { rate } else { self.adapter.config.later_rates * rate };
-                theta = self.adapter.adapt(params, &theta, &batch, rate)?;
-            }
+        for k in 0..updates {
+            let batch = self.play(player, &policies[k], rng.next_u64())?;
+            let rate = if k == 0 { rate } else { self.adapter.config.later_rates * rate };
+            policies.push(self.adapter.adapt(params, &policies[k], &batch, rate)?);
             returns.push(batch.returns);
         }
-        Ok(Updates { returns })
+        Ok((policies, returns))
     }
 
     /// Batches of environments with these tasks.
@@ -158,7 +169,7 @@ impl<F: EnvFamily> Learner for MamlRl<F> {
         let after = self.play(&mut player, &theta, rng.next_u64())?;
         let (params, state) = self.adapter.improve(params, state, &inner, &after)?;
         let score = after.returns.iter().sum::<f64>() / after.returns.len() as f64;
-        let steps = inner.iter().chain([&after]).map(|batch| batch.steps).sum();
+        let steps = inner.iter().chain([&after]).map(Batch::steps).sum::<Result<u64>>()?;
         Ok(Iterated { params, state, score, steps })
     }
 }

@@ -1,6 +1,5 @@
 //! The policies of the test themselves: to play them, or to look at what adaptation does.
 
-use rand::RngCore;
 use rekindle_autodiff::Params;
 use rekindle_envs::EnvFamily;
 
@@ -23,13 +22,6 @@ impl<F: EnvFamily> MamlRl<F> {
     ) -> Result<Vec<Params>> {
         let mut player = self.player(tasks, self.adapter.config.test_trajectories)?;
         let mut rng = At { seed, iteration: 0 }.rng();
-        let mut policies = vec![self.adapter.start(&params.detach(), tasks.len())?.detach()];
-        for k in 0..updates {
-            let theta = &policies[k];
-            let batch = self.play(&mut player, theta, rng.next_u64())?;
-            let rate = if k == 0 { rate } else { self.adapter.config.later_rates * rate };
-            policies.push(self.adapter.adapt(params, theta, &batch, rate)?.detach());
-        }
-        Ok(policies)
+        Ok(self.walk(&mut player, &mut rng, params, (tasks.len(), updates, rate))?.0)
     }
 }

@@ -12,7 +12,7 @@
 use rand::Rng as _;
 use rekindle_autodiff::{GruWeights, Params, Tensor};
 
-use super::check_sequence;
+use super::{check_sequence, uniform};
 use crate::builder::join;
 use crate::{Builder, Error, Fans, Init, Layer, Linear, Result};
 
@@ -47,7 +47,7 @@ impl Gru {
     /// # Errors
     /// If a size is zero.
     pub fn new(name: &str, inputs: usize, units: usize) -> Result<Self> {
-        let init = Init::Uniform { bound: 1.0 / (units.max(1) as f64).sqrt() };
+        let init = uniform(units);
         Ok(Self {
             name: name.to_owned(),
             input: Linear::new(&join(name, "input"), inputs, 3 * units, init, Some(init))?,

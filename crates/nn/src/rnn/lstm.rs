@@ -13,9 +13,9 @@
 
 use rekindle_autodiff::{LstmWeights, Params, Tensor};
 
-use super::check_sequence;
+use super::{check_sequence, uniform};
 use crate::builder::join;
-use crate::{Builder, Error, Fans, Init, Layer, Linear, Result};
+use crate::{Builder, Error, Fans, Layer, Linear, Result};
 
 /// Shape of an [`Lstm`].
 #[derive(Clone, Copy, Debug)]
@@ -110,9 +110,4 @@ impl Layer for Lstm {
         builder.push(&self.bias, &dims, bias)?;
         self.hidden.draw(builder)
     }
-}
-
-/// PyTorch's default for recurrent cells.
-fn uniform(units: usize) -> Init {
-    Init::Uniform { bound: 1.0 / (units.max(1) as f64).sqrt() }
 }
