@@ -49,8 +49,8 @@ impl Experiment for MamlOmniglot {
 
     fn run(&self, ctx: &mut Context) -> Result<()> {
         let mut columns = vec![
-            Column { ways: 5, shots: 1, iterations: ctx.mode().pick(8_000, 60_000), published: Some((98.7, 0.4)) },
-            Column { ways: 5, shots: 5, iterations: ctx.mode().pick(6_000, 60_000), published: Some((99.9, 0.1)) },
+            Column { ways: 5, shots: 1, iterations: ctx.mode().pick(5_000, 60_000), published: Some((98.7, 0.4)) },
+            Column { ways: 5, shots: 5, iterations: ctx.mode().pick(4_000, 60_000), published: Some((99.9, 0.1)) },
         ];
         let twenty = Column { ways: 20, shots: 1, iterations: 60_000, published: Some((95.8, 0.3)) };
         columns.extend(ctx.mode().pick(None, Some(twenty)));
