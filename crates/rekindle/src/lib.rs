@@ -15,3 +15,5 @@ pub use rekindle_optim as optim;
 pub use rekindle_rl as rl;
 #[cfg(feature = "tasks")]
 pub use rekindle_tasks as tasks;
+#[cfg(feature = "transfer")]
+pub use rekindle_transfer as transfer;
