@@ -11,5 +11,9 @@ mod folder;
 // Omniglot from a small imitation of the official layout, and from real data where there is some.
 #[cfg(feature = "images")]
 mod omniglot;
+// Packed files: what they hold, and what damages they may have.
+mod packed;
+// The named sets, from real data where there is some.
+mod sets;
 // Class splits, random and from files.
 mod splits;
