@@ -13,6 +13,7 @@ mod grey;
 mod in_memory;
 mod labelled;
 mod line;
+mod meta_dataset;
 mod omniglot;
 mod packed;
 mod prefetch;
@@ -35,6 +36,9 @@ pub use glyphs::Glyphs;
 pub use in_memory::InMemory;
 pub use labelled::LabelledImages;
 pub use line::Line;
+pub use meta_dataset::{
+    ClassPool, DatasetSpec, Episode, EpisodePlan, MetaDataset, MetaDatasetSampler, SpecClass, SpecSplit,
+};
 pub use omniglot::Omniglot;
 pub use packed::Packed;
 pub use prefetch::{Prefetch, batch_rng};
