@@ -27,7 +27,7 @@ pub use cifar100::{Cifar100, cifar100};
 pub use flowers::{Flowers, flowers};
 #[cfg(feature = "images")]
 pub use office_caltech::office_caltech_images;
-pub use office_caltech::{OFFICE_CALTECH_OBJECTS, Domain, office_caltech_googlenet, office_caltech_surf};
+pub use office_caltech::{Domain, OFFICE_CALTECH_OBJECTS, office_caltech_googlenet, office_caltech_surf};
 
 use crate::{Error, LabelledImages, Packed, Result, Splits};
 

@@ -122,9 +122,8 @@ impl MetaDataset {
         self.validate()?;
         let pool = pool.eligible(self.min_ways, self.max_span)?;
         for class in pool.classes() {
-            let &available = sizes
-                .get(class)
-                .ok_or(Error::OutOfRange { what: "class", index: class, available: sizes.len() })?;
+            let &available =
+                sizes.get(class).ok_or(Error::OutOfRange { what: "class", index: class, available: sizes.len() })?;
             if available < 2 {
                 return Err(Error::TooFewExamples { class: class.to_string(), available, shots: 1, queries: 1 });
             }

@@ -45,9 +45,10 @@ pub(super) fn read(file: &Path) -> Result<Omniglot> {
 
 /// The number of classes, and their pixels one byte each.
 fn decode(packed: &Packed) -> Result<(usize, Vec<u8>)> {
-    let tensor = packed.view("images").or_else(|_| packed.view("bits")).map_err(|_| {
-        packed.format(&"it has neither a tensor `images` nor `bits`")
-    })?;
+    let tensor = packed
+        .view("images")
+        .or_else(|_| packed.view("bits"))
+        .map_err(|_| packed.format(&"it has neither a tensor `images` nor `bits`"))?;
     match (tensor.dtype(), tensor.shape()) {
         (Dtype::U8, &[n_classes, _, Omniglot::SIZE, Omniglot::SIZE]) => Ok((n_classes, tensor.data().to_vec())),
         (Dtype::U8, &[n_classes, _, bytes]) if bytes * 8 == PIXELS => {

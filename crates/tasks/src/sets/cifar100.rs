@@ -45,10 +45,8 @@ pub fn cifar100(folder: impl AsRef<Path>) -> Result<Cifar100> {
     let classes: Vec<Class> = read_json(&folder.join("cifar100_classes.json"))?;
     let packed = Packed::open(folder.join("cifar100_50_10.safetensors.gz"))?;
     let names = || classes.iter().map(|class| class.fine.clone()).collect();
-    let images = TrainTest {
-        train: named(&packed, "train_images", names())?,
-        test: named(&packed, "test_images", names())?,
-    };
+    let images =
+        TrainTest { train: named(&packed, "train_images", names())?, test: named(&packed, "test_images", names())? };
     let superclasses: BTreeSet<&str> = classes.iter().map(|class| class.coarse.as_str()).collect();
     let superclass = |class: &Class| superclasses.range(..class.coarse.as_str()).count();
     Ok(Cifar100 {

@@ -187,7 +187,10 @@ fn a_graph_gives_the_leaves_below_each_node() -> Result<()> {
         Error::Format { path, reason } if path.ends_with("dataset_spec.json") => reason,
         other => panic!("{other}"),
     };
-    assert!(reason(GRAPH.replace(r#""wn_id": "c", "children_ids": []"#, r#""wn_id": "c", "children_ids": ["root"]"#)).contains("cycle"));
+    assert!(
+        reason(GRAPH.replace(r#""wn_id": "c", "children_ids": []"#, r#""wn_id": "c", "children_ids": ["root"]"#))
+            .contains("cycle")
+    );
     assert!(reason(GRAPH.replace(r#"["b", "c"]"#, r#"["b", "x"]"#)).contains("right has the child x"));
     assert!(reason(GRAPH.replace(r#""2": "c""#, r#""2": "d""#)).contains("leaf c is no class"));
     assert!(reason(GRAPH.replace(r#""c": 5, "#, "")).contains("names for 3 and sizes for 2"));
@@ -247,7 +250,8 @@ fn official_descriptions_have_the_official_splits() -> Result<()> {
         if lists.exists() {
             let lists: serde_json::Value = serde_json::from_slice(&fs::read(lists)?)?;
             for (split, part) in SPLITS.into_iter().zip(["train", "valid", "test"]) {
-                let listed: Vec<&str> = lists[part].as_array().ok_or("no list")?.iter().filter_map(|v| v.as_str()).collect();
+                let listed: Vec<&str> =
+                    lists[part].as_array().ok_or("no list")?.iter().filter_map(|v| v.as_str()).collect();
                 assert_eq!(spec.names(split), listed, "{name} {part}");
             }
         } else {
@@ -265,7 +269,8 @@ fn nodes_of_imagenet_have_the_spans_counted_elsewhere() -> Result<()> {
     let spec = DatasetSpec::read(root.join("meta_dataset/dataset_specs/ilsvrc_2012_dataset_spec.json"))?;
     for (split, n_nodes, mean) in [(SpecSplit::Train, 113, 18.9646), (SpecSplit::Test, 15, 14.8)] {
         let ClassPool::Spans(spans) = spec.pool(split) else { panic!("ImageNet has a hierarchy") };
-        let ways: Vec<usize> = spans.iter().map(Vec::len).filter(|n| (5..=392).contains(n)).map(|n| n.min(50)).collect();
+        let ways: Vec<usize> =
+            spans.iter().map(Vec::len).filter(|n| (5..=392).contains(n)).map(|n| n.min(50)).collect();
         assert_eq!(ways.len(), n_nodes);
         assert!((ways.iter().sum::<usize>() as f64 / n_nodes as f64 - mean).abs() < 1e-3);
         let [drawn, ..] = means(&spec.pool(split), &spec.sizes(), 4000)?;

@@ -12,7 +12,8 @@ type Part<'a> = (&'a str, Dtype, &'a [usize], &'a [u8]);
 
 /// Writes tensors as a safetensors file; gzipped, if the name says so, as any other program would.
 fn write(folder: &Path, name: &str, tensors: &[Part<'_>]) -> Result<PathBuf> {
-    let views = tensors.iter().map(|&(name, dtype, shape, data)| Ok((name, TensorView::new(dtype, shape.to_vec(), data)?)));
+    let views =
+        tensors.iter().map(|&(name, dtype, shape, data)| Ok((name, TensorView::new(dtype, shape.to_vec(), data)?)));
     let views: Vec<_> = views.collect::<Result<_>>()?;
     let metadata = std::collections::HashMap::from([("note".to_owned(), "made by a test".to_owned())]);
     let bytes = safetensors::serialize(views, Some(metadata))?;
@@ -68,7 +69,8 @@ fn labelled_images_are_arrays_and_classes() -> Result<()> {
 fn images_by_class_serve_episodes() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let colored: Vec<u8> = pixels().iter().flat_map(|&v| [v, 0, 255]).collect();
-    let file = Packed::open(write(folder.path(), "c.safetensors", &[("images", Dtype::U8, &[3, 2, 2, 2, 3], &colored)])?)?;
+    let file =
+        Packed::open(write(folder.path(), "c.safetensors", &[("images", Dtype::U8, &[3, 2, 2, 2, 3], &colored)])?)?;
     let data = file.by_class("images")?.with_names(["x", "y", "z"])?;
     assert_eq!((data.class_name(2).as_str(), data.labels()), ("z", [0, 0, 1, 1, 2, 2].as_slice()));
     assert_eq!(image(&data, 1, 1)[..4], [30.0 / 255.0, 0.0, 1.0, 31.0 / 255.0]);

@@ -31,7 +31,10 @@ fn usps_is_complete_and_as_easy_as_it_is_known_to_be() -> Result<()> {
     let Some(root) = real_data("usps_is_complete_and_as_easy_as_it_is_known_to_be") else { return Ok(()) };
     let usps = sets::usps(root.join("usps"))?;
     assert_eq!((usps.train.n_images(), usps.test.n_images(), usps.train.image_shape()), (7291, 2007, [16, 16, 1]));
-    assert_eq!((0..10).map(|c| usps.test.n_examples(c)).collect::<Vec<_>>(), [359, 264, 198, 166, 200, 160, 170, 147, 166, 177]);
+    assert_eq!(
+        (0..10).map(|c| usps.test.n_examples(c)).collect::<Vec<_>>(),
+        [359, 264, 198, 166, 200, 160, 170, 147, 166, 177]
+    );
     let (train, test) = (rows(&usps.train)?, rows(&usps.test)?);
     let accuracy = one_nearest_neighbour((&train.0, &train.1), (&test.0, &test.1))?;
     assert!((accuracy - 0.946).abs() < 0.003, "{accuracy}");
@@ -83,7 +86,8 @@ fn cifar100_has_its_two_class_splits() -> Result<()> {
     let merged = std::sync::Arc::new(cifar.images.merged()?);
     let [train, ..] = cifar.cifar_fs.subsets(&merged)?;
     assert_eq!((train.n_classes(), train.n_examples(0)), (64, 60));
-    let mut listed = rekindle_tasks::read_names(folder.join("test.json"))?;
+    let listed: Vec<(String, String)> = serde_json::from_slice(&fs::read(folder.join("test.json"))?)?;
+    let mut listed: Vec<String> = listed.into_iter().map(|(_, fine)| fine).collect();
     let mut ours: Vec<String> = cifar.cifar_fs.test.iter().map(|&class| merged.class_name(class)).collect();
     listed.sort();
     ours.sort();
@@ -119,8 +123,8 @@ fn flowers_have_splits_descriptions_and_two_sizes() -> Result<()> {
     Ok(())
 }
 
-/// Each domain classified by its nearest neighbour in another, features standardised, as measured by another program:
-/// dslr to webcam 0.84, webcam to dslr 0.85, amazon to caltech 0.34, caltech to amazon 0.36.
+/// Each domain classified by its nearest neighbour in another, features normalised, as published: Long et al., *Transfer
+/// feature learning with joint distribution adaptation*, 2013, table 4, column NN.
 #[test]
 fn office_caltech_domains_differ_as_they_are_known_to() -> Result<()> {
     let Some(root) = real_data("office_caltech_domains_differ_as_they_are_known_to") else { return Ok(()) };
@@ -134,9 +138,23 @@ fn office_caltech_domains_differ_as_they_are_known_to() -> Result<()> {
         Ok(centred.broadcast_div(&deviation)?)
     };
     let [amazon, caltech, dslr, webcam] = domains.each_ref();
-    for (from, to, expected) in [(amazon, caltech, 0.34), (caltech, amazon, 0.36), (dslr, webcam, 0.84), (webcam, dslr, 0.85)] {
+    let published = [
+        (caltech, amazon, 23.70),
+        (caltech, webcam, 25.76),
+        (caltech, dslr, 25.48),
+        (amazon, caltech, 26.00),
+        (amazon, webcam, 29.83),
+        (amazon, dslr, 25.48),
+        (webcam, caltech, 19.86),
+        (webcam, amazon, 22.96),
+        (webcam, dslr, 59.24),
+        (dslr, caltech, 26.27),
+        (dslr, amazon, 28.50),
+        (dslr, webcam, 63.39),
+    ];
+    for (from, to, expected) in published {
         let accuracy = one_nearest_neighbour((&standardised(&from.x)?, &from.y), (&standardised(&to.x)?, &to.y))?;
-        assert!((accuracy - expected).abs() < 0.06, "{} to {}: {accuracy}", from.name, to.name);
+        assert!((100.0 * accuracy - expected).abs() < 0.1, "{} to {}: {accuracy}", from.name, to.name);
     }
     let deep = sets::office_caltech_googlenet(&folder)?;
     assert_eq!((deep[2].x.dims(), deep[2].name), ([295, 1024].as_slice(), "webcam"));
