@@ -14,7 +14,9 @@ mod layer;
 mod linear;
 mod mlp;
 mod norm;
+mod resnet12;
 mod rnn;
+mod vit;
 
 mod error;
 
@@ -32,4 +34,6 @@ pub use linear::Linear;
 pub use mlp::{Mlp, MlpConfig, Norm};
 pub use model::{Model, Sequential};
 pub use norm::{BatchNorm, LayerNorm};
+pub use resnet12::{ResNet12, ResNet12Body, ResNet12Config};
 pub use rnn::{Gru, Lstm, LstmConfig, LstmState};
+pub use vit::{Vit, VitConfig};

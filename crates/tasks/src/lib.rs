@@ -2,6 +2,7 @@
 
 mod task; // read first
 
+mod augment;
 mod dataset;
 #[cfg(feature = "images")]
 mod decode;
@@ -10,10 +11,12 @@ mod few_shot;
 mod folder;
 mod glyphs;
 mod grey;
+mod image_list;
 mod in_memory;
 mod labelled;
 mod line;
 mod meta_dataset;
+mod mixture;
 mod omniglot;
 mod packed;
 mod prefetch;
@@ -24,21 +27,29 @@ mod sine;
 mod sinusoid;
 mod split;
 mod subset;
+pub mod tfrecord;
 
 mod error;
 
+pub use augment::Augment;
 pub use dataset::ClassDataset;
 pub use error::{Error, Result};
 pub use few_shot::{FewShot, FewShotSampler};
 #[cfg(feature = "images")]
 pub use folder::ImageFolder;
 pub use glyphs::Glyphs;
+#[cfg(feature = "images")]
+pub use image_list::ImageList;
+pub use image_list::read_image_list;
 pub use in_memory::InMemory;
 pub use labelled::LabelledImages;
 pub use line::Line;
+#[cfg(feature = "images")]
+pub use meta_dataset::MetaDatasetRecords;
 pub use meta_dataset::{
     ClassPool, DatasetSpec, Episode, EpisodePlan, MetaDataset, MetaDatasetSampler, SpecClass, SpecSplit,
 };
+pub use mixture::Mixture;
 pub use omniglot::Omniglot;
 pub use packed::Packed;
 pub use prefetch::{Prefetch, batch_rng};

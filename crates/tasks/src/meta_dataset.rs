@@ -18,10 +18,14 @@
 
 mod plan;
 mod pool;
+#[cfg(feature = "images")]
+mod records;
 mod sampler;
 mod spec;
 
 pub use plan::{EpisodePlan, MetaDataset};
 pub use pool::ClassPool;
+#[cfg(feature = "images")]
+pub use records::MetaDatasetRecords;
 pub use sampler::{Episode, MetaDatasetSampler};
 pub use spec::{DatasetSpec, SpecClass, SpecSplit};

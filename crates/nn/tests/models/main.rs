@@ -5,6 +5,8 @@ mod common;
 // Whole models.
 mod conv4;
 mod mlp;
+mod resnet12;
+mod vit;
 
 // Layers.
 mod attention;

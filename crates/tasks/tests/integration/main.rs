@@ -3,11 +3,16 @@
 // What the tests share.
 mod common;
 
+// Random changes of images.
+mod augment;
 // Few-shot episodes: invariants over random sizes, errors, difficulty.
 mod episodes;
 // A user's folder of images.
 #[cfg(feature = "images")]
 mod folder;
+// Images that a list names.
+#[cfg(feature = "images")]
+mod image_list;
 // Meta-Dataset's episodes and descriptions.
 mod meta_dataset;
 // Omniglot from a small imitation of the official layout, and from real data where there is some.
@@ -19,3 +24,6 @@ mod packed;
 mod sets;
 // Class splits, random and from files.
 mod splits;
+// TensorFlow's record files and the official layout of Meta-Dataset.
+#[cfg(feature = "images")]
+mod tfrecord;

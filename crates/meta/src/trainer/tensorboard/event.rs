@@ -1,14 +1,10 @@
-//! The bytes of an event file: a sequence of records (TensorFlow's TFRecord format), each one protobuf message `Event`.
+//! The bytes of an event file: a sequence of records (see `rekindle_tasks::tfrecord`), each one protobuf message `Event`.
 //!
 //! ```text
-//! record = length u64 · mask(crc(length)) u32 · message · mask(crc(message)) u32       all little-endian
-//! mask(c) = rotate_right(c, 15) + 0xa282ead8                                           crc is CRC-32C
-//!
 //! Event { 1: double wall_time, 2: int64 step, 3: string file_version | 5: Summary | 7: SessionLog }
 //! Summary { 1: Value { 1: string tag, 2: float simple_value } }      SessionLog { 1: enum status, 1 is START }
 //! ```
-//! From TensorFlow's `record_writer.cc`, `event.proto` and `summary.proto`. Four messages with seven fields do not need
-//! a protobuf library.
+//! From TensorFlow's `event.proto` and `summary.proto`. Four messages with seven fields do not need a protobuf library.
 
 /// One event.
 pub(super) struct Event<'a> {
@@ -32,14 +28,7 @@ pub(super) enum What<'a> {
 impl Event<'_> {
     /// The event as one record.
     pub(super) fn record(&self) -> Vec<u8> {
-        let message = self.message();
-        let length = (message.len() as u64).to_le_bytes();
-        let mut record = Vec::with_capacity(message.len() + 16);
-        record.extend(length);
-        record.extend(masked_crc(&length).to_le_bytes());
-        record.extend(&message);
-        record.extend(masked_crc(&message).to_le_bytes());
-        record
+        rekindle_tasks::tfrecord::frame(&self.message())
     }
 
     fn message(&self) -> Vec<u8> {
@@ -65,11 +54,6 @@ impl Event<'_> {
         }
         event.0
     }
-}
-
-/// A CRC of bytes that hold a CRC themselves is weak; hence the mask.
-fn masked_crc(bytes: &[u8]) -> u32 {
-    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 /// A protobuf message as it grows: each field is its number and wire type in one varint, and then its value.
