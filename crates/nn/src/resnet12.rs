@@ -89,8 +89,8 @@ impl ResNet12Config {
 
 /// The four blocks without a head: `x [M, B, H, W, C]` to features `[M, B, F]`.
 ///
-/// Parameters: `block1.conv1.weight`, `block1.norm1.gamma`, `block1.norm1.beta`, … `conv3`, `norm3`, and of the shortcut
-/// `block1.skip.weight`, `block1.skip_norm.gamma`, `block1.skip_norm.beta`; …; `block4.…`.
+/// Parameters: `block1.conv1.weight`, `block1.norm1.gamma`, `block1.norm1.beta`, … `conv3`, `norm3`, and of the
+/// shortcut `block1.skip.weight`, `block1.skip_norm.gamma`, `block1.skip_norm.beta`; …; `block4.…`.
 #[derive(Clone, Debug)]
 pub struct ResNet12Body {
     config: ResNet12Config,

@@ -1,8 +1,8 @@
 //! Random changes of training images, after which they still show the same thing.
 //!
-//! Crop with padding and flip: He et al., *Deep residual learning for image recognition*, 2016, §4.2. Colours: the jitter
-//! of torchvision, which Lee et al., *Meta-learning with differentiable convex optimization*, 2019, use for few-shot
-//! learning. Differs from it: brightness, contrast and saturation change in this order, not in a random one.
+//! Crop with padding and flip: He et al., *Deep residual learning for image recognition*, 2016, §4.2. Colours: the
+//! jitter of torchvision, which Lee et al., *Meta-learning with differentiable convex optimization*, 2019, use for
+//! few-shot learning. Differs from it: brightness, contrast and saturation change in this order, not in a random one.
 
 use candle_core::Tensor;
 use rand::{Rng, RngCore};
@@ -31,7 +31,8 @@ pub struct Augment {
     pub brightness: f64,
     /// The distance from the mean luma is multiplied by U(1 − c, 1 + c); c in `[0, 1]`, 0.4 in Lee et al.
     pub contrast: f64,
-    /// The distance from grey is multiplied by U(1 − s, 1 + s); s in `[0, 1]`, 0.4 in Lee et al. Nothing to grey images.
+    /// The distance from grey is multiplied by U(1 − s, 1 + s); s in `[0, 1]`, 0.4 in Lee et al. Nothing to grey
+    /// images.
     pub saturation: f64,
 }
 
@@ -121,7 +122,8 @@ impl Augment {
 /// Mirrors an image left to right.
 fn mirror(image: &mut [f32], width: usize, channels: usize) {
     for row in image.chunks_exact_mut(width * channels) {
-        // Turned around as a whole, a row has its channels in the wrong order; turned within each pixel, they are right.
+        // Turned around as a whole, a row has its channels in the wrong order; turned within each pixel, they are
+        // right.
         row.reverse();
         row.chunks_exact_mut(channels).for_each(<[f32]>::reverse);
     }

@@ -11,8 +11,8 @@ use crate::{Error, Result};
 /// The entries of a list, file name and label each: CSV with the header `filename,label`, plain or gzipped (`.gz`).
 ///
 /// # Errors
-/// [`Error::Io`] when the file cannot be read; [`Error::Format`] for another header, for a line (numbered from 1) that is
-/// not a name and a label, or when no image is listed.
+/// [`Error::Io`] when the file cannot be read; [`Error::Format`] for another header, for a line (numbered from 1) that
+/// is not a name and a label, or when no image is listed.
 pub fn read_image_list(file: impl AsRef<Path>) -> Result<Vec<(String, String)>> {
     let file = file.as_ref();
     let text = read_text(file)?;
@@ -50,8 +50,8 @@ fn read_text(file: &Path) -> Result<String> {
 
 /// How to read images that a list names, all in one folder. Default: 84 × 84, as miniImageNet.
 ///
-/// miniImageNet comes as a folder `images` and the lists `train.csv`, `val.csv` and `test.csv` of Ravi & Larochelle, 2017:
-/// 64, 16 and 20 classes, 600 images each. Read one list at a time; the training part takes 813 MB of memory.
+/// miniImageNet comes as a folder `images` and the lists `train.csv`, `val.csv` and `test.csv` of Ravi & Larochelle,
+/// 2017: 64, 16 and 20 classes, 600 images each. Read one list at a time; the training part takes 813 MB of memory.
 ///
 /// ```no_run
 /// use rekindle_tasks::{FewShot, FewShotSampler, ImageList};
@@ -82,8 +82,8 @@ impl ImageList {
     /// Reads the listed images into memory, in the list's order, `[H, W, 3]`; classes are in the order of their names.
     ///
     /// # Errors
-    /// Those of [`read_image_list`]; [`Error::Io`] for a listed image that is not there, [`Error::Image`] for one that does
-    /// not decode, [`Error::Shape`] for a size of 0.
+    /// Those of [`read_image_list`]; [`Error::Io`] for a listed image that is not there, [`Error::Image`] for one that
+    /// does not decode, [`Error::Shape`] for a size of 0.
     pub fn read(&self, images: impl AsRef<Path>, list: impl AsRef<Path>) -> Result<crate::LabelledImages> {
         if self.height * self.width == 0 {
             let found = vec![self.height, self.width];

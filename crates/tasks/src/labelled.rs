@@ -37,7 +37,8 @@ impl LabelledImages {
     /// Images `[H, W, C]` one after another, with one label each. Classes `0 …= max label` are named by their number.
     ///
     /// # Errors
-    /// [`Error::Shape`] when `shape` has a 0 or `pixels` are not H·W·C bytes for each label.
+    /// [`Error::Shape`] when `shape` has a 0 or `pixels` are not H·W·C bytes for each label; [`Error::OutOfRange`] for
+    /// a label of 65,536 or more, which no data set has and a damaged file may.
     pub fn new(shape: [usize; 3], pixels: Vec<u8>, labels: Vec<u32>) -> Result<Self> {
         let n_pixels: usize = shape.iter().product();
         if n_pixels == 0 {
@@ -47,6 +48,7 @@ impl LabelledImages {
             let found = vec![pixels.len()];
             return Err(Error::Shape { what: "pixels", found, expected: "H·W·C bytes for each label" });
         }
+        labels.iter().try_for_each(|&label| check_index("label", label as usize, 1 << 16))?;
         let n_classes = labels.iter().max().map_or(0, |&label| label as usize + 1);
         let names: Vec<String> = (0..n_classes).map(|class| class.to_string()).collect();
         Self { shape, pixels, labels, names: Vec::new(), members: Vec::new() }.with_names(names)
@@ -116,9 +118,11 @@ impl LabelledImages {
     }
 
     /// The same images with other labels; classes are named by their number again.
-    pub fn relabelled(&self, label: impl Fn(u32) -> u32) -> Self {
-        let labels = self.labels.iter().map(|&old| label(old)).collect();
-        Self::new(self.shape, self.pixels.clone(), labels).expect("as many labels as before")
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for a label of 65,536 or more.
+    pub fn relabelled(&self, label: impl Fn(u32) -> u32) -> Result<Self> {
+        Self::new(self.shape, self.pixels.clone(), self.labels.iter().map(|&old| label(old)).collect())
     }
 
     /// These images and then those of `other`, a part of the same data set.

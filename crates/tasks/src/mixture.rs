@@ -1,7 +1,7 @@
 //! Tasks from several distributions.
 //!
-//! Triantafillou et al., *Meta-Dataset*, 2020, §3.2: the data set of each training episode is drawn, uniformly, and then
-//! its classes.
+//! Triantafillou et al., *Meta-Dataset*, 2020, §3.2: the data set of each training episode is drawn, uniformly, and
+//! then its classes.
 
 use rand::{Rng, RngCore};
 

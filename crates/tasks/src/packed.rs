@@ -108,8 +108,7 @@ impl Packed {
     /// Class labels: an integer tensor as its elements.
     ///
     /// # Errors
-    /// Those of [`integers`](Self::integers); [`Error::Format`] for a label below 0 or at or above 65,536, the most
-    /// classes that any of these data sets could have.
+    /// Those of [`integers`](Self::integers); [`Error::Format`] for a label that is negative or not below 65,536.
     pub fn labels(&self, name: &str) -> Result<Vec<u32>> {
         let label = |v: i64| {
             u16::try_from(v).map(u32::from).map_err(|_| self.format(&format!("its tensor `{name}` has the label {v}")))
@@ -149,10 +148,8 @@ impl Packed {
             (Dtype::U8, &[n, k, h, w]) => (n, k, [h, w, 1]),
             (Dtype::U8, &[n, k, h, w, c @ (1 | 3)]) => (n, k, [h, w, c]),
             (dtype, shape) => {
-                let reason = format!(
-                    "its tensor `{images}` is {dtype:?} {shape:?}, not U8 [classes, per class, H, W] or [classes, per class, H, W, 3]"
-                );
-                return Err(self.format(&reason));
+                let expected = "U8 [classes, per class, H, W] or [classes, per class, H, W, 3]";
+                return Err(self.format(&format!("its tensor `{images}` is {dtype:?} {shape:?}, not {expected}")));
             }
         };
         let labels = (0..n_classes * per_class).map(|image| (image / per_class) as u32).collect();

@@ -123,8 +123,8 @@ pub fn gtsrb(folder: impl AsRef<Path>) -> Result<LabelledImages> {
     by_class(&folder.as_ref().join(GTSRB), (0..43).map(|class| format!("{class:02}")).collect())
 }
 
-/// The physical sign that each image of [`gtsrb`] shows, numbered within its class. Frames of one sign are nearly alike,
-/// so a split into training and test images keeps them together.
+/// The physical sign that each image of [`gtsrb`] shows, numbered within its class. Frames of one sign are nearly
+/// alike, so a split into training and test images keeps them together.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be read, [`Error::Format`] when it is damaged.
@@ -132,7 +132,8 @@ pub fn gtsrb_tracks(folder: impl AsRef<Path>) -> Result<Vec<u32>> {
     Packed::open(folder.as_ref().join(GTSRB))?.labels("track")
 }
 
-/// Quick, Draw!, `[28, 28, 1]`: 100 drawings of each of 345 things, and the class split of Meta-Dataset (241 / 52 / 52).
+/// Quick, Draw!, `[28, 28, 1]`: 100 drawings of each of 345 things, and the class split of Meta-Dataset (241 / 52 /
+/// 52).
 ///
 /// # Errors
 /// [`Error::Io`] when a file cannot be read, [`Error::Format`] when one is damaged or they do not go together.

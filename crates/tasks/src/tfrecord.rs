@@ -52,8 +52,8 @@ impl Records {
     /// Walks through a file from length to length, without reading the messages.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be read; [`Error::Format`] with the number of the record (from 0) whose length
-    /// does not match its checksum, or that the end of the file cuts off.
+    /// [`Error::Io`] when the file cannot be read; [`Error::Format`] with the number of the record (from 0) whose
+    /// length does not match its checksum, or that the end of the file cuts off.
     pub fn open(file: impl AsRef<Path>) -> Result<Self> {
         let path = file.as_ref().to_path_buf();
         let io = || Error::io(&path);
@@ -98,8 +98,8 @@ impl Records {
     /// The message of a record.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] for a record that does not exist, [`Error::Io`] when it cannot be read, [`Error::Format`] with
-    /// the record's number when it does not match its checksum.
+    /// [`Error::OutOfRange`] for a record that does not exist, [`Error::Io`] when it cannot be read, [`Error::Format`]
+    /// with the record's number when it does not match its checksum.
     pub fn read(&self, record: usize) -> Result<Vec<u8>> {
         check_index("record", record, self.len())?;
         let (start, length) = self.messages[record];

@@ -9,19 +9,19 @@ use crate::resize::area_average;
 use crate::tfrecord::Records;
 use crate::{ClassDataset, Error, Result, decode};
 
-/// A data set in the official layout: `dataset_spec.json`, and `0.tfrecords`, `1.tfrecords`, … with an encoded `image` and
-/// its `label` in each record.
+/// A data set in the official layout: `dataset_spec.json`, and `0.tfrecords`, `1.tfrecords`, … with an encoded `image`
+/// and its `label` in each record.
 ///
-/// Images stay on disk; each is decoded and brought to `[H, W, 3]` when it is drawn, by area average. (The official code
-/// resizes to 126 × 126 bilinearly.) [`InMemory::copy_of`](crate::InMemory::copy_of) makes small sets quick. A file is
-/// walked through when its class is first drawn.
+/// Images stay on disk; each is decoded and brought to `[H, W, 3]` when it is drawn, by area average. (The official
+/// code resizes to 126 × 126 bilinearly.) [`InMemory::copy_of`](crate::InMemory::copy_of) makes small sets quick. A
+/// file is walked through when its class is first drawn.
 ///
 /// ```no_run
 /// use rekindle_tasks::{MetaDataset, MetaDatasetRecords, MetaDatasetSampler, SpecSplit, batch_rng};
 ///
 /// let data = MetaDatasetRecords::open("records/aircraft", 84, 84)?;
 /// let pool = data.spec().pool(SpecSplit::Train);
-/// let sampler = MetaDatasetSampler::new(data, pool, MetaDataset::default())?;
+/// let sampler = MetaDatasetSampler::new(data, &pool, MetaDataset::default())?;
 /// let episode = sampler.episode(&mut batch_rng(0, 0))?;
 /// # Ok::<(), rekindle_tasks::Error>(())
 /// ```
@@ -43,8 +43,8 @@ impl MetaDatasetRecords {
     /// A data set whose images become `height` × `width`.
     ///
     /// # Errors
-    /// Those of [`DatasetSpec::read`]; [`Error::MissingClasses`] for the classes that have no file; [`Error::Format`] for a
-    /// file pattern without a `{}`; [`Error::Shape`] for a size of 0.
+    /// Those of [`DatasetSpec::read`]; [`Error::MissingClasses`] for the classes that have no file; [`Error::Format`]
+    /// for a file pattern without a `{}`; [`Error::Shape`] for a size of 0.
     pub fn open(folder: impl AsRef<Path>, height: usize, width: usize) -> Result<Self> {
         if height * width == 0 {
             let found = vec![height, width];

@@ -26,7 +26,7 @@ pub struct Episode {
 ///
 /// let pool = ClassPool::Any((0..100).collect());
 /// let rule = MetaDataset { max_ways: 8, ..MetaDataset::default() };
-/// let episode = MetaDatasetSampler::new(Glyphs::default(), pool, rule)?.episode(&mut batch_rng(0, 0))?;
+/// let episode = MetaDatasetSampler::new(Glyphs::default(), &pool, rule)?.episode(&mut batch_rng(0, 0))?;
 /// let (n_support, n_query) = (episode.plan.n_support(), episode.plan.ways() * episode.plan.queries);
 /// assert_eq!(episode.tasks.support.x.dims(), [1, n_support, 28, 28, 1]);
 /// assert_eq!(episode.tasks.query.y.dims(), [1, n_query]);
@@ -47,7 +47,7 @@ impl<D: ClassDataset> MetaDatasetSampler<D> {
     /// [`Error::Config`] for a rule out of range, [`Error::OutOfRange`] for a class that `data` does not have,
     /// [`Error::TooFewClasses`] when the pool cannot fill an episode, [`Error::TooFewExamples`] for a class of fewer
     /// than two images.
-    pub fn new(data: D, pool: ClassPool, rule: MetaDataset) -> Result<Self> {
+    pub fn new(data: D, pool: &ClassPool, rule: MetaDataset) -> Result<Self> {
         rule.validate()?;
         let pool = pool.eligible(rule.min_ways, rule.max_span)?;
         for class in pool.classes() {

@@ -31,8 +31,8 @@ pub struct Cifar100 {
 /// Reads CIFAR-100 from the folder of its pack.
 ///
 /// # Errors
-/// [`Error::Io`](crate::Error::Io) when a file cannot be read, [`Error::Format`](crate::Error::Format) when one is damaged
-/// or they do not go together.
+/// [`Error::Io`](crate::Error::Io) when a file cannot be read, [`Error::Format`](crate::Error::Format) when one is
+/// damaged or they do not go together.
 pub fn cifar100(folder: impl AsRef<Path>) -> Result<Cifar100> {
     #[derive(Deserialize)]
     struct Class {

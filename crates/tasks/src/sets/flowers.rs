@@ -1,7 +1,7 @@
 //! Oxford flowers with class splits and a description of every class.
 //!
-//! Nilsback & Zisserman, *Automated flower classification over a large number of classes*, 2008; descriptions embedded as
-//! by Reed et al., *Learning deep representations of fine-grained visual descriptions*, 2016.
+//! Nilsback & Zisserman, *Automated flower classification over a large number of classes*, 2008; descriptions embedded
+//! as by Reed et al., *Learning deep representations of fine-grained visual descriptions*, 2016.
 
 use std::path::Path;
 
@@ -44,8 +44,8 @@ impl Flowers {
 /// Reads the flowers, at 32 × 32, from the folder of their packs.
 ///
 /// # Errors
-/// [`Error::Io`](crate::Error::Io) when a file cannot be read, [`Error::Format`](crate::Error::Format) when one is damaged
-/// or they do not go together.
+/// [`Error::Io`](crate::Error::Io) when a file cannot be read, [`Error::Format`](crate::Error::Format) when one is
+/// damaged or they do not go together.
 pub fn flowers(folder: impl AsRef<Path>) -> Result<Flowers> {
     let folder = folder.as_ref();
     let classes = read_classes(folder)?;

@@ -61,7 +61,7 @@ pub fn office_caltech_images(folder: impl AsRef<Path>) -> Result<[crate::Labelle
     let domain = |domain: usize| -> Result<LabelledImages> {
         let images: Vec<usize> =
             (10 * domain..10 * domain + 10).flat_map(|class| all.members(class)).copied().collect();
-        all.take(&images)?.relabelled(|label| label % 10).with_names(OFFICE_CALTECH_OBJECTS)
+        all.take(&images)?.relabelled(|label| label % 10)?.with_names(OFFICE_CALTECH_OBJECTS)
     };
     Ok([domain(0)?, domain(1)?, domain(2)?, domain(3)?])
 }

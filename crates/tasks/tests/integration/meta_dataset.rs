@@ -105,7 +105,7 @@ fn marked(sizes: &[usize]) -> InMemory {
 #[test]
 fn episodes_hold_the_planned_examples_each_once() -> Result<()> {
     let sizes = [9, 30, 14, 200, 50, 61];
-    let sampler = MetaDatasetSampler::new(marked(&sizes), ClassPool::Any((0..6).collect()), MetaDataset::default())?;
+    let sampler = MetaDatasetSampler::new(marked(&sizes), &ClassPool::Any((0..6).collect()), MetaDataset::default())?;
     for seed in 0..20 {
         let episode = sampler.episode(&mut batch_rng(seed, 0))?;
         episode.tasks.validate()?;
@@ -131,7 +131,8 @@ fn episodes_hold_the_planned_examples_each_once() -> Result<()> {
 
 #[test]
 fn what_cannot_fill_an_episode_is_refused() {
-    let new = |sizes: &[usize], pool, rule| MetaDatasetSampler::new(marked(sizes), pool, rule).map(|_| ()).unwrap_err();
+    let new =
+        |sizes: &[usize], pool, rule| MetaDatasetSampler::new(marked(sizes), &pool, rule).map(|_| ()).unwrap_err();
     let all = |n| ClassPool::Any((0..n).collect());
     let rule = MetaDataset::default;
     assert!(matches!(new(&[9; 4], all(4), rule()), Error::TooFewClasses { ways: 5, available: 4 }));
@@ -155,7 +156,7 @@ fn what_cannot_fill_an_episode_is_refused() {
     ] {
         assert!(matches!(new(&[9; 6], all(6), rule), Error::Config { field: named, .. } if named == field), "{field}");
     }
-    let sampler = MetaDatasetSampler::new(Glyphs::default(), all(10), rule()).unwrap();
+    let sampler = MetaDatasetSampler::new(Glyphs::default(), &all(10), rule()).unwrap();
     let two = sampler.sample(&mut batch_rng(0, 0), 2).unwrap_err();
     assert!(two.to_string().contains("one at a time"), "{two}");
     let plan = rule().plan(&mut batch_rng(0, 0), &all(6), &[9; 5]);
@@ -299,7 +300,7 @@ fn packs_fill_official_episodes() -> Result<()> {
     let characters = Arc::new(Omniglot::open(root.join("omniglot"))?);
     let pool = spec("omniglot")?.pool_of(SpecSplit::Test, &*characters)?;
     assert_eq!(pool.classes(), characters.evaluation().collect::<Vec<_>>());
-    let sampler = MetaDatasetSampler::new(characters.clone(), pool, MetaDataset::default())?;
+    let sampler = MetaDatasetSampler::new(characters.clone(), &pool, MetaDataset::default())?;
     let episode = sampler.episode(&mut batch_rng(3, 0))?;
     let alphabet = |class: usize| characters.class_name(class).split('/').next().map(str::to_owned);
     assert!(episode.plan.classes.iter().all(|&class| alphabet(class) == alphabet(episode.plan.classes[0])));

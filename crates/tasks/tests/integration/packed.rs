@@ -86,10 +86,11 @@ fn parts_are_taken_joined_and_renamed() -> Result<()> {
     assert_eq!((taken.labels(), taken.n_classes(), taken.members(2)), ([1, 2].as_slice(), 3, [1].as_slice()));
     assert_eq!(taken.concat(&data)?.n_images(), 8);
     assert_eq!(taken.concat(&data)?.members(2), [1, 2, 4, 7]);
-    assert_eq!(data.relabelled(|label| label / 2).n_classes(), 2);
+    assert_eq!(data.relabelled(|label| label / 2)?.n_classes(), 2);
     assert!(matches!(data.take(&[9]), Err(Error::OutOfRange { what: "image", index: 9, .. })));
     assert!(matches!(data.concat(&data.resized(1, 1)?), Err(Error::Shape { .. })));
-    assert!(matches!(data.concat(&data.relabelled(|_| 0)), Err(Error::Shape { .. })));
+    assert!(matches!(data.concat(&data.relabelled(|_| 0)?), Err(Error::Shape { .. })));
+    assert!(matches!(data.relabelled(|_| 65_536), Err(Error::OutOfRange { what: "label", .. })));
     let few = data.with_names(["a", "b"]);
     assert!(matches!(few, Err(Error::OutOfRange { what: "label", index: 2, available: 2 })));
     assert!(matches!(LabelledImages::new([2, 0, 1], vec![], vec![]), Err(Error::Shape { .. })));

@@ -6,7 +6,7 @@ use std::fs;
 use candle_core::{D, DType, Tensor};
 use rekindle_tasks::{ClassDataset, Error, LabelledImages, Splits, sets};
 
-use crate::common::{Result, image, real_data};
+use crate::common::{Result, real_data};
 
 fn sizes(splits: &Splits) -> [usize; 3] {
     [splits.train.len(), splits.val.len(), splits.test.len()]
@@ -112,6 +112,7 @@ fn flowers_have_splits_descriptions_and_two_sizes() -> Result<()> {
         assert_eq!((large.n_images(), large.image_shape(), large.n_examples(0)), (8189, [64, 64, 3], 40));
         assert_eq!(large.class_name(0), "001.pink primrose");
         // The small images are 2 × 2 means of some of the large ones, to the rounding of another JPEG decoder.
+        use crate::common::image;
         let (small, halved) = (image(&flowers.images, 0, 0), large.take(large.members(0))?.resized(32, 32)?);
         let difference = |example| {
             let other = image(&halved, 0, example);
@@ -123,8 +124,8 @@ fn flowers_have_splits_descriptions_and_two_sizes() -> Result<()> {
     Ok(())
 }
 
-/// Each domain classified by its nearest neighbour in another, features normalised, as published: Long et al., *Transfer
-/// feature learning with joint distribution adaptation*, 2013, table 4, column NN.
+/// Each domain classified by its nearest neighbour in another, features normalised, as published: Long et al.,
+/// *Transfer feature learning with joint distribution adaptation*, 2013, its results of nearest neighbours.
 #[test]
 fn office_caltech_domains_differ_as_they_are_known_to() -> Result<()> {
     let Some(root) = real_data("office_caltech_domains_differ_as_they_are_known_to") else { return Ok(()) };

@@ -162,7 +162,7 @@ fn the_official_layout_serves_episodes() -> Result<()> {
     assert_eq!((data.image_shape(), data.class_name(5).as_str()), ([2, 2, 3], "class5"));
     assert_eq!(image(&data, 2, 3), [83.0 / 255.0, 0.0, 1.0].repeat(4));
     let pool = data.spec().pool(SpecSplit::Test);
-    let episode = MetaDatasetSampler::new(data, pool, MetaDataset::default())?.episode(&mut batch_rng(0, 0))?;
+    let episode = MetaDatasetSampler::new(data, &pool, MetaDataset::default())?.episode(&mut batch_rng(0, 0))?;
     // Four images: two are queries, so a class has one or two shots.
     assert_eq!(episode.plan.queries, 2);
     let levels = (episode.tasks.query.x.narrow(4, 0, 1)?.flatten_all()? * 255.0)?.round()?.to_vec1::<f32>()?;

@@ -1,4 +1,5 @@
-//! The bytes of an event file: a sequence of records (see `rekindle_tasks::tfrecord`), each one protobuf message `Event`.
+//! The bytes of an event file: a sequence of records (see `rekindle_tasks::tfrecord`), each one protobuf message
+//! `Event`.
 //!
 //! ```text
 //! Event { 1: double wall_time, 2: int64 step, 3: string file_version | 5: Summary | 7: SessionLog }
