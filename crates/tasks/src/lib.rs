@@ -32,7 +32,7 @@ pub use error::{Error, Result};
 pub use few_shot::{FewShot, FewShotSampler};
 #[cfg(feature = "images")]
 pub use folder::ImageFolder;
-pub use glyphs::Glyphs;
+pub use glyphs::{AttributeGlyphs, Glyphs};
 pub use in_memory::InMemory;
 pub use labelled::LabelledImages;
 pub use line::Line;

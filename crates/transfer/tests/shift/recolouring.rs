@@ -57,6 +57,17 @@ fn points_on_a_line_have_one_component() -> Result {
     Ok(())
 }
 
+/// With more features than examples the other matrix is solved: a rotation into more dimensions changes no component, but
+/// for its sign.
+#[test]
+fn components_of_wide_features_are_those_of_narrow_ones() -> Result {
+    let narrow = skewed(1, 7, 3)?;
+    let wide = narrow.pad(2, 2, 5)?; // [1, 7, 11]
+    let components = |x: &Tensor| -> Result<Vec<f64>> { Ok(principal_components(x, 3)?.to_vec_f64()?) };
+    assert_close(&components(&wide)?, &components(&narrow)?, 1e-9);
+    Ok(())
+}
+
 #[test]
 fn what_cannot_be_recoloured_is_refused() -> Result {
     let (x, empty) = (normal(&[1, 5, 3], 0), normal(&[1, 0, 3], 0));
