@@ -124,9 +124,8 @@ struct Judged {
 
 fn judge(ctx: &Context, world: &World, scores: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Judged> {
     let all: Vec<usize> = (0..SEEN + UNSEEN).collect();
-    let labels = |classes: std::ops::Range<usize>| -> Vec<usize> {
-        classes.flat_map(|class| [class; TEST_DRAWINGS]).collect()
-    };
+    let labels =
+        |classes: std::ops::Range<usize>| -> Vec<usize> { classes.flat_map(|class| [class; TEST_DRAWINGS]).collect() };
     let of_unseen = scores(&world.test(ctx, SEEN..SEEN + UNSEEN)?)?;
     let of_seen = scores(&world.test(ctx, 0..SEEN)?)?;
     let unseen_labels = labels(SEEN..SEEN + UNSEEN);
@@ -236,5 +235,7 @@ fn pictures(ctx: &Context, world: &World, scores: &Tensor) -> Result<ImageGrid> 
         let caption = names.map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         Image::from_tensor(&x, caption, if right { Mark::Right } else { Mark::Wrong })
     });
-    Ok(ImageGrid::new("Letters never seen").row("", images.collect::<Result<_>>()?).caption("Green: recognised by DAP."))
+    Ok(ImageGrid::new("Letters never seen")
+        .row("", images.collect::<Result<_>>()?)
+        .caption("Green: recognised by DAP."))
 }

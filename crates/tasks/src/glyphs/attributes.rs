@@ -210,7 +210,9 @@ mod tests {
             (0..4).any(|row| (9..19).any(|column| image[row * 28 + column] > 0.5))
         };
         let share = |has_dot: bool| {
-            let of = (0..400).filter(|&c| !has(letters.codes[c], 12) && !has(letters.codes[c], 2) && has(letters.codes[c], 10) == has_dot);
+            let of = (0..400).filter(|&c| {
+                !has(letters.codes[c], 12) && !has(letters.codes[c], 2) && has(letters.codes[c], 10) == has_dot
+            });
             let seen: Vec<bool> = of.map(dotted).collect();
             seen.iter().filter(|&&dot| dot).count() as f64 / seen.len() as f64
         };

@@ -5,8 +5,8 @@
 
 use rand::RngCore;
 
-use super::teacher::{check_score, check_share, check_tasks};
 use super::Teacher;
+use super::teacher::{check_score, check_share, check_tasks};
 use crate::{Error, Result};
 
 /// Trains on the current task until its score reaches a threshold, then goes on to the next; the last one stays.

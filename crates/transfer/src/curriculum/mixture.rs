@@ -2,8 +2,8 @@
 
 use rand::RngCore;
 
-use super::teacher::{check_score, check_tasks};
 use super::Teacher;
+use super::teacher::{check_score, check_tasks};
 use crate::{Error, Result};
 
 /// Fixed probabilities: what every curriculum is compared with.

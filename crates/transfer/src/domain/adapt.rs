@@ -97,7 +97,7 @@ pub struct AdaptStep {
 /// let source = Batch { x: Value::ones((1, 6, 2), DType::F32, &Device::Cpu)?, y: Value::zeros((1, 6), DType::U32, &Device::Cpu)? };
 /// let target = Value::zeros((1, 4, 2), DType::F32, &Device::Cpu)?;
 /// let config = AdaptConfig { steps: 3, batch: 4, ..AdaptConfig::default() };
-/// let optimiser = Momentum::new(annealed_rate(0.01, config.steps), 0.9);
+/// let optimiser = Momentum::new(annealed_rate(0.01, config.steps));
 /// let adapted = adapt(&net, &params, (&source, &target), &optimiser, &config, &mut rng, &mut |_| Ok(true))?;
 /// adapted.check_like(&params)?;
 /// # Ok::<(), rekindle_transfer::Error>(())

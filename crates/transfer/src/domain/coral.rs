@@ -81,7 +81,11 @@ impl Coral {
         let sizes = |c: &Covariance| [c.tasks.len(), c.features()];
         if sizes(source) != sizes(target) {
             let [m, d] = sizes(source);
-            return Err(Error::features("the target's covariance", &sizes(target), format!("[{m}, {d}], tasks and features")));
+            return Err(Error::features(
+                "the target's covariance",
+                &sizes(target),
+                format!("[{m}, {d}], tasks and features"),
+            ));
         }
         // Rounding may leave an eigenvalue below r, never at zero.
         let map = |(s, t): (&Eigen, &Eigen)| s.map(|value| 1.0 / value.sqrt()).times(&t.map(f64::sqrt));
@@ -95,7 +99,11 @@ impl Coral {
     pub fn apply(&self, features: &Tensor) -> Result<Tensor> {
         let (m, d) = (self.maps.len(), self.maps.first().map_or(0, |map| map.rows));
         if features.rank() != 3 || features.dims()[0] != m || features.dims()[2] != d {
-            return Err(Error::features("the features of the source domain", features.dims(), format!("[{m}, B, {d}]")));
+            return Err(Error::features(
+                "the features of the source domain",
+                features.dims(),
+                format!("[{m}, B, {d}]"),
+            ));
         }
         let rows = Matrix::of_tasks(features)?;
         let moved: Vec<f64> = rows.iter().zip(&self.maps).flat_map(|(x, map)| x.times(map).data).collect();

@@ -59,7 +59,11 @@ impl GaussianKernel {
     pub fn validate(&self) -> Result<()> {
         let positive = |x: f64| x > 0.0 && x.is_finite();
         if self.scales.is_empty() || !self.scales.iter().all(|&s| positive(s)) {
-            return Err(Error::setting("scales", format!("{:?}", self.scales), "at least one finite number, all above 0"));
+            return Err(Error::setting(
+                "scales",
+                format!("{:?}", self.scales),
+                "at least one finite number, all above 0",
+            ));
         }
         match self.bandwidth {
             Bandwidth::Fixed(sigma) if !positive(sigma) => {

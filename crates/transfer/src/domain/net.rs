@@ -118,8 +118,12 @@ impl DomainNet {
         let (n, n_target) = (source.x.dim(1)?, target.dim(1)?);
         check_examples("source", n)?;
         check_examples("target", n_target)?;
-        let x = Value::cat(&[&source.x, target], 1)?;
-        let features = self.features(params, &Tensor::new(x))?; // [M, B + B', F]
+        let x = match self.alignment {
+            // Features that nothing looks at are not computed.
+            Alignment::None => source.x.clone(),
+            _ => Value::cat(&[&source.x, target], 1)?,
+        };
+        let features = self.features(params, &Tensor::new(x))?; // [M, B + B', F], or [M, B, F]
         let of_source = features.narrow(1, 0, n)?;
         let of_target = || features.narrow(1, n, n_target);
         let label = self.classify(params, &of_source)?.cross_entropy(&source.y)?;

@@ -97,7 +97,11 @@ impl Dap {
 fn binary(descriptions: &Descriptions, class: usize) -> Result<&[f64]> {
     let row = descriptions.of(class)?;
     match row.iter().find(|&&x| x != 0.0 && x != 1.0) {
-        Some(x) => Err(Error::setting("description", format!("{x} in class {class}"), "0 or 1: attributes are absent or present")),
+        Some(x) => Err(Error::setting(
+            "description",
+            format!("{x} in class {class}"),
+            "0 or 1: attributes are absent or present",
+        )),
         None => Ok(row),
     }
 }

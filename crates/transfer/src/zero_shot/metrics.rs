@@ -39,7 +39,8 @@ pub fn best_class(scores: &Tensor, candidates: &[usize]) -> Result<Vec<usize>> {
         return Err(Error::Undescribed { class, described: n });
     }
     let Some(&first) = candidates.first() else { return Err(Error::Undescribed { class: 0, described: 0 }) };
-    let best = |row: &[f64]| candidates.iter().fold(first, |best, &class| if row[class] > row[best] { class } else { best });
+    let best =
+        |row: &[f64]| candidates.iter().fold(first, |best, &class| if row[class] > row[best] { class } else { best });
     Ok(scores.to_vec_f64()?.chunks(n).map(best).collect())
 }
 
@@ -56,7 +57,11 @@ pub fn best_class(scores: &Tensor, candidates: &[usize]) -> Result<Vec<usize>> {
 /// [`Error::FeatureShape`] if there are more or fewer predictions than labels, or no labels.
 pub fn per_class_accuracy(predictions: &[usize], labels: &[usize]) -> Result<f64> {
     if predictions.len() != labels.len() || labels.is_empty() {
-        return Err(Error::features("the predictions", &[predictions.len()], format!("[{}], one a label", labels.len())));
+        return Err(Error::features(
+            "the predictions",
+            &[predictions.len()],
+            format!("[{}], one a label", labels.len()),
+        ));
     }
     let n = labels.iter().max().map_or(0, |&class| class + 1);
     let (mut right, mut all) = (vec![0.0; n], vec![0.0; n]);

@@ -67,7 +67,8 @@ impl RankingLoss {
 /// `l_r / r`, `[M, B]`, from violations `[M, B, N]`; 0 where there are none.
 fn rank_weights(violation: &Tensor) -> Result<Tensor> {
     let n = violation.dims()[2];
-    let weights: Vec<f64> = violation.to_vec_f64()?.chunks(n).map(|row| weight(row.iter().filter(|v| **v > 0.0).count())).collect();
+    let weights: Vec<f64> =
+        violation.to_vec_f64()?.chunks(n).map(|row| weight(row.iter().filter(|v| **v > 0.0).count())).collect();
     let value = Value::from_vec(weights, &violation.dims()[..2], &candle_core::Device::Cpu)?;
     Ok(Tensor::new(value.to_dtype(violation.dtype())?.to_device(violation.device())?))
 }

@@ -15,7 +15,8 @@ use crate::common::{Result, assert_close, normal, task};
 
 fn mlp(sizes: &[usize]) -> Result<Box<Mlp>> {
     let (weight, bias) = (Init::GlorotUniform, Init::Normal { std: 0.1 });
-    let config = MlpConfig { sizes: sizes.to_vec(), activation: Activation::Tanh, weight, bias, ..MlpConfig::default() };
+    let config =
+        MlpConfig { sizes: sizes.to_vec(), activation: Activation::Tanh, weight, bias, ..MlpConfig::default() };
     Ok(Box::new(Mlp::new(&config)?))
 }
 

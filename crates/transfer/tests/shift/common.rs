@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rekindle_autodiff::Tensor;
 
-pub(crate) type Result<T = ()> = anyhow::Result<T>;
+pub(crate) type Result<T = (), E = anyhow::Error> = std::result::Result<T, E>;
 
 /// Normal draws, `f64`.
 pub(crate) fn normal(dims: &[usize], seed: u64) -> Tensor {

@@ -26,7 +26,11 @@ fn reversed(x: &Tensor, lambda: f64) -> rekindle_autodiff::Result<Tensor> {
 fn a_reversed_gradient_is_right_at_every_order() -> Result {
     let (x0, lambda) = (Tensor::from_vec(vec![0.7f64, -1.1, 0.4], 3)?, 0.6);
     let map = |x: &Tensor| h(&x.affine(-lambda, 0.0)?.add_scaled(&x0, 1.0 + lambda)?);
-    check_gradients(|x| map(&x[0]), std::slice::from_ref(&x0), Check { order: 3, tolerance: 1e-5, ..Check::default() })?;
+    check_gradients(
+        |x| map(&x[0]),
+        std::slice::from_ref(&x0),
+        Check { order: 3, tolerance: 1e-5, ..Check::default() },
+    )?;
 
     let derivatives = |f: &dyn Fn(&Tensor) -> rekindle_autodiff::Result<Tensor>| -> Result<Vec<Vec<f64>>> {
         let x = x0.leaf();
@@ -141,10 +145,12 @@ fn median_distances_by_hand() -> Result {
 #[test]
 fn losses_between_domains_have_the_right_gradients() -> Result {
     let inputs = [normal(&[2, 4, 3], 1), normal(&[2, 3, 3], 2)];
-    let of = |result: rekindle_transfer::Result<Tensor>| result.map_err(|error| match error {
-        Error::Autodiff(error) => error,
-        other => panic!("{other}"),
-    });
+    let of = |result: rekindle_transfer::Result<Tensor>| {
+        result.map_err(|error| match error {
+            Error::Autodiff(error) => error,
+            other => panic!("{other}"),
+        })
+    };
     check_gradients(|x| of(coral_loss(&x[0], &x[1])), &inputs, Check::default())?;
     for estimate in [MmdEstimate::Biased, MmdEstimate::Unbiased] {
         check_gradients(|x| of(mmd(&x[0], &x[1], &kernel(), estimate)), &inputs, Check::default())?;
