@@ -37,7 +37,7 @@ pub use error::{Error, Result};
 pub use few_shot::{FewShot, FewShotSampler};
 #[cfg(feature = "images")]
 pub use folder::ImageFolder;
-pub use glyphs::Glyphs;
+pub use glyphs::{AttributeGlyphs, Glyphs};
 #[cfg(feature = "images")]
 pub use image_list::ImageList;
 pub use image_list::read_image_list;

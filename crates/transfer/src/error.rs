@@ -14,6 +14,64 @@ pub enum Error {
         /// What it may be.
         expected: &'static str,
     },
+    /// A domain without examples.
+    #[error("the {domain} domain has no examples; adaptation needs some of both domains")]
+    EmptyDomain {
+        /// Source or target.
+        domain: &'static str,
+    },
+    /// Features or inputs of a wrong shape.
+    #[error("{what} has shape {found:?}, expected {expected}")]
+    FeatureShape {
+        /// Which ones.
+        what: &'static str,
+        /// Their shape.
+        found: Vec<usize>,
+        /// What fits.
+        expected: String,
+    },
+    /// A closed form without a solution in floating point.
+    #[error("{what} cannot be solved in floating point; {remedy}")]
+    Unsolvable {
+        /// What was to be solved.
+        what: &'static str,
+        /// The way out.
+        remedy: &'static str,
+    },
+    /// A description of another length than the first.
+    #[error("the description of class {class} has {found} attributes, but that of class 0 has {expected}")]
+    DescriptionLength {
+        /// The class.
+        class: usize,
+        /// Its attributes.
+        found: usize,
+        /// The attributes of class 0.
+        expected: usize,
+    },
+    /// Descriptions of another length than a model was made for.
+    #[error("the descriptions have {found} attributes, but the model was made for {expected}")]
+    Attributes {
+        /// Their attributes.
+        found: usize,
+        /// Those of the model.
+        expected: usize,
+    },
+    /// A class that nothing is known of.
+    #[error("class {class} has no description: there are {described}; describe it, or leave its examples out")]
+    Undescribed {
+        /// The class.
+        class: usize,
+        /// Classes with a description.
+        described: usize,
+    },
+    /// A task that the curriculum does not have.
+    #[error("task {task} does not exist: the curriculum has {available}")]
+    UnknownTask {
+        /// Its number.
+        task: usize,
+        /// Tasks of the curriculum.
+        available: usize,
+    },
     /// From the tape.
     #[error(transparent)]
     Autodiff(#[from] rekindle_autodiff::Error),
@@ -45,6 +103,11 @@ impl From<rekindle_rl::Error> for Error {
 }
 
 impl Error {
+    /// Features or inputs of a wrong shape.
+    pub(crate) fn features(what: &'static str, found: &[usize], expected: impl Into<String>) -> Self {
+        Self::FeatureShape { what, found: found.to_vec(), expected: expected.into() }
+    }
+
     /// A setting outside of its range.
     pub(crate) fn setting(name: &'static str, value: impl std::fmt::Display, expected: &'static str) -> Self {
         Self::Setting { name, value: value.to_string(), expected }

@@ -1,8 +1,11 @@
 //! The experiments, in the order of the report.
 
+mod adapt_digits;
+mod adapt_office;
 mod bandits_baselines;
 mod bandits_optimal;
 mod classic;
+mod curriculum_teacher;
 mod family_omniglot;
 mod goal_rnn;
 mod maml_characters;
@@ -24,11 +27,16 @@ mod speed_point_maml;
 mod speed_proto_conv4;
 mod speed_rl2;
 mod speed_tape;
+mod zsl_flowers;
+mod zsl_glyphs;
 
+mod addition;
 mod bandit_agents;
 mod canvas;
+mod descent;
 mod episodes;
 mod few_shot;
+mod lenet;
 mod maze_picture;
 mod maze_shortest;
 mod mdp_agents;
@@ -62,6 +70,11 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(maze_rl2::MazeRl2),
         Box::new(classic::ClassicPpo),
         Box::new(classic::ClassicTrpo),
+        Box::new(adapt_digits::AdaptDigits),
+        Box::new(adapt_office::AdaptOffice),
+        Box::new(zsl_glyphs::ZslGlyphs),
+        Box::new(zsl_flowers::ZslFlowers),
+        Box::new(curriculum_teacher::CurriculumTeacher),
         Box::new(speed_kernels::SpeedKernels),
         Box::new(speed_tape::SpeedTape),
         Box::new(speed_maml_sinusoid::SpeedMamlSinusoid),

@@ -6,10 +6,13 @@
 //! probabilistic program induction*, 2015; the grammar and its figures here are our own, tuned so that nearest
 //! neighbours in pixels are about as often right as on Omniglot.
 
+mod attributes;
 mod hand;
 mod program;
 mod random;
 mod raster;
+
+pub use attributes::AttributeGlyphs;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
