@@ -69,7 +69,11 @@ impl Freezing {
         let Some(select) = self.at(0) else { return Ok(()) };
         select.validate(params)?;
         if params.names().all(|name| select.matches(name)) {
-            return Err(Error::setting("freezing", format!("{select:?}"), "a selection that leaves something to train"));
+            return Err(Error::setting(
+                "freezing",
+                format!("{select:?}"),
+                "a selection that leaves something to train",
+            ));
         }
         Ok(())
     }

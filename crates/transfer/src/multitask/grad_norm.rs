@@ -93,7 +93,10 @@ impl GradNorm {
     pub fn step(&self, losses: &[f64], norms: &[f64]) -> Result<Self> {
         let n = self.weights.len();
         let fit = losses.len() == n && norms.len() == n;
-        if !fit || losses.iter().any(|l| !(l.is_finite() && *l > 0.0)) || norms.iter().any(|g| !(g.is_finite() && *g >= 0.0)) {
+        if !fit
+            || losses.iter().any(|l| !(l.is_finite() && *l > 0.0))
+            || norms.iter().any(|g| !(g.is_finite() && *g >= 0.0))
+        {
             let value = format!("losses {losses:?}, norms {norms:?}");
             return Err(Error::setting("step", value, "a positive loss and a norm of at least 0 for each weight"));
         }
@@ -137,7 +140,8 @@ impl GradNorm {
 pub fn gradient_norms(losses: &[Tensor], shared: &[&Tensor]) -> Result<Vec<f64>> {
     let norm = |loss: &Tensor| {
         let grads = grad(&loss.sum_all()?, shared, Order::First)?;
-        let squares = grads.iter().map(|g| g.sqr()?.sum_all()?.to_f64()).collect::<rekindle_autodiff::Result<Vec<_>>>()?;
+        let squares =
+            grads.iter().map(|g| g.sqr()?.sum_all()?.to_f64()).collect::<rekindle_autodiff::Result<Vec<_>>>()?;
         Ok(squares.iter().sum::<f64>().sqrt())
     };
     losses.iter().map(norm).collect()

@@ -50,7 +50,11 @@ impl<N: Model> Heads<N> {
         let names: Vec<String> = heads.iter().map(|(name, _)| (*name).to_owned()).collect();
         let bad = |(i, name): (usize, &String)| name.is_empty() || name.contains('.') || names[..i].contains(name);
         if names.is_empty() || names.iter().enumerate().any(bad) {
-            return Err(Error::setting("heads", format!("{names:?}"), "at least one, with distinct names without dots"));
+            return Err(Error::setting(
+                "heads",
+                format!("{names:?}"),
+                "at least one, with distinct names without dots",
+            ));
         }
         let linear = |(name, outputs): &(&str, usize)| {
             Linear::new(&format!("{HEADS}.{name}"), features, *outputs, Init::FanInUniform, Some(Init::Zeros))

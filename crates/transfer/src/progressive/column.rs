@@ -228,7 +228,10 @@ fn adapter(name: &str, layer: ColumnLayer, below: Size, earlier: usize, first_al
     let (project, projected) = match (layer, below) {
         (ColumnLayer::Conv { channels, .. }, Size::Image(h, w, c)) => {
             let point = ColumnLayer::Conv { kernel: 1, stride: 1, padding: 0, channels };
-            (affine(&format!("{name}.project"), point, Size::Image(h, w, c * earlier), Some(Init::Zeros))?, Size::Image(h, w, channels))
+            (
+                affine(&format!("{name}.project"), point, Size::Image(h, w, c * earlier), Some(Init::Zeros))?,
+                Size::Image(h, w, channels),
+            )
         }
         (ColumnLayer::Dense { units }, below) => {
             let all = Size::Flat(below.count() * earlier);

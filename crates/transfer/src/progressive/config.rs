@@ -82,7 +82,11 @@ impl ProgressiveConfig {
             return Err(Error::setting("layers", "[]", "at least one hidden layer"));
         }
         if self.outputs.is_empty() || self.outputs.contains(&0) {
-            return Err(Error::setting("outputs", format!("{:?}", self.outputs), "at least one column, at least 1 each"));
+            return Err(Error::setting(
+                "outputs",
+                format!("{:?}", self.outputs),
+                "at least one column, at least 1 each",
+            ));
         }
         if !self.alpha.is_finite() {
             return Err(Error::setting("alpha", self.alpha, "a finite number"));
@@ -102,7 +106,11 @@ impl ProgressiveConfig {
             let below = sizes[sizes.len() - 1];
             let next = layer.after(below).ok_or_else(|| {
                 let value = format!("{layer:?} on {below:?}");
-                Error::setting("layers", value, "sizes of at least 1, a kernel that fits, and convolutions on images only")
+                Error::setting(
+                    "layers",
+                    value,
+                    "sizes of at least 1, a kernel that fits, and convolutions on images only",
+                )
             })?;
             sizes.push(next);
         }

@@ -50,7 +50,8 @@ impl Regime {
         let (dtype, device) = (like.dtype(), like.device().clone());
         let first = source.config().outputs[0];
         let single = source.with_outputs(vec![outputs])?;
-        let fresh = |net: &Progressive, rng: &mut dyn RngCore| net.column(1)?.init(rng, dtype, &device).map_err(Error::from);
+        let fresh =
+            |net: &Progressive, rng: &mut dyn RngCore| net.column(1)?.init(rng, dtype, &device).map_err(Error::from);
         Ok(match self {
             Self::Scratch => Start { params: fresh(&single, rng)?, net: single, column: 1, frozen: None },
             Self::Head | Self::FineTuned => {
@@ -84,11 +85,19 @@ impl Regime {
 pub fn transfer_score(curve: &[(f64, f64)], baseline: &[(f64, f64)]) -> Result<f64> {
     let range = |points: &[(f64, f64)]| match points {
         [first, .., last] if first.0 < last.0 => Ok((first.0, last.0)),
-        _ => Err(Error::setting("curve", format!("{} points", points.len()), "two points or more, in order of the steps")),
+        _ => Err(Error::setting(
+            "curve",
+            format!("{} points", points.len()),
+            "two points or more, in order of the steps",
+        )),
     };
     let (ours, theirs) = (range(curve)?, range(baseline)?);
     if ours != theirs {
-        return Err(Error::setting("curve", format!("{ours:?} against {theirs:?}"), "over the same steps as the baseline"));
+        return Err(Error::setting(
+            "curve",
+            format!("{ours:?} against {theirs:?}"),
+            "over the same steps as the baseline",
+        ));
     }
     let area = |points: &[(f64, f64)]| {
         points.windows(2).map(|pair| (pair[1].0 - pair[0].0) * (pair[0].1 + pair[1].1) / 2.0).sum::<f64>()

@@ -34,7 +34,8 @@ fn a_head_of_the_same_size_can_be_reset() -> Result<()> {
 /// One error for all: missing, left over, and of another shape.
 #[test]
 fn every_parameter_that_does_not_fit_is_named() -> Result<()> {
-    let (source, target) = (init(&smooth(&[2, 6, 5, 4]), 0, DType::F64), init(&smooth(&[3, 6, 5, 5, 7]), 1, DType::F64));
+    let (source, target) =
+        (init(&smooth(&[2, 6, 5, 4]), 0, DType::F64), init(&smooth(&[3, 6, 5, 5, 7]), 1, DType::F64));
     let (source, _) = source.partition(|name| name != "fc2.bias");
     let source = source.merge(&Params::new([("extra".to_owned(), Tensor::from_vec(vec![0f64], (1, 1))?)])?)?;
     let error = adopt(&source, &target, Some(&Select::prefix(["fc4"]))).unwrap_err();

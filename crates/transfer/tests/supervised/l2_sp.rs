@@ -13,7 +13,7 @@ fn the_pull_is_the_gradient_of_the_penalty() -> Result<()> {
     let all = init(&smooth(&[2, 3, 4]), 0, DType::F64);
     let (source, _) = all.partition(|name| name.starts_with("fc1"));
     let pull = L2Sp::new(source, 0.3, 0.05)?;
-    let params = all.map(|leaf| leaf.add(&normal(leaf.dims(), 7)?))?.leaf();
+    let params = all.map(|leaf| leaf.add(&normal(leaf.dims(), 7)))?.leaf();
     let by_tape = params.grad(&pull.penalty(&params)?.sum_all()?, Order::First)?;
     let zeros = params.zeros_like()?;
     let (added, _) = pull.update(&zeros, &pull.init(&params)?, &params)?;

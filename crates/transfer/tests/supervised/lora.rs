@@ -21,15 +21,12 @@ fn it_begins_as_the_base_and_is_the_sum_of_both() -> Result<()> {
     let params = lora.attach(&base, &mut rng(1))?;
     assert_eq!(bits(&lora.merge(&params)?), bits(&base));
 
-    let moved = params.map_named(|name, leaf| {
-        if name.starts_with("lora") { Ok(normal(leaf.dims(), 5)) } else { Ok(leaf.clone()) }
-    })?;
+    let moved = params
+        .map_named(|name, leaf| if name.starts_with("lora") { Ok(normal(leaf.dims(), 5)) } else { Ok(leaf.clone()) })?;
     let x = normal(&[1, 5, 3], 2);
     let dense = |layer: &str, h: &Tensor| -> Result<Tensor> {
-        let get = |name: &str| moved.get(&format!("{name}{layer}"));
         let (a, b) = (moved.get(&format!("lora.{layer}.weight.a"))?, moved.get(&format!("lora.{layer}.weight.b"))?);
         let (plain, low) = (h.matmul(moved.get(&format!("{layer}.weight"))?)?, h.matmul(a)?.matmul(b)?.scale(1.5)?);
-        drop(get);
         Ok(plain.add(&low)?.add(&moved.get(&format!("{layer}.bias"))?.unsqueeze(1)?)?)
     };
     let by_hand = dense("fc2", &dense("fc1", &x)?.tanh()?)?.to_vec_f64()?;

@@ -58,8 +58,7 @@ fn normal(dims: &[usize], seed: u64) -> Tensor {
 fn quadrants(m: usize, n: usize, seed: u64, dtype: DType) -> Batch {
     let x = normal(&[m, n, 2], seed);
     let values = x.to_vec_f64().expect("the values are on the host");
-    let labels: Vec<u32> =
-        values.chunks(2).map(|p| 2 * u32::from(p[0] > 0.0) + u32::from(p[1] > 0.0)).collect();
+    let labels: Vec<u32> = values.chunks(2).map(|p| 2 * u32::from(p[0] > 0.0) + u32::from(p[1] > 0.0)).collect();
     let y = candle_core::Tensor::from_vec(labels, (m, n), &Device::Cpu).expect("the counts agree");
     Batch { x: x.value().to_dtype(dtype).expect("a float type"), y }
 }

@@ -54,7 +54,7 @@ fn accuracy_grows_with_the_labels() -> Result<()> {
     let config = FitConfig { epochs: 40, freezing: Freezing::Always(head.negate()), ..FitConfig::default() };
     let fit = Fit { model: &model, optimiser: &Adam::new(1e-2), config: &config };
     let test = examples(&target, 10..20)?;
-    let mut mean = |shots| -> Result<f64> {
+    let mean = |shots| -> Result<f64> {
         let scores = k_shot(&fit, &start, (&target, 0..10), &test, shots, 4, &mut rng(3))?;
         assert_eq!(scores.len(), if shots == 0 { 1 } else { 4 });
         Ok(scores.iter().sum::<f64>() / scores.len() as f64)
