@@ -23,12 +23,8 @@ pub(crate) fn rgb(bytes: &[u8], path: &Path) -> Result<Bytes> {
     Ok(Bytes { height: image.height() as usize, width: image.width() as usize, channels: 3, pixels })
 }
 
-/// The same in one channel, by the luma weights of ITU-R BT.601.
+/// The same in one channel, its luma.
 pub(crate) fn grey(bytes: &[u8], path: &Path) -> Result<Bytes> {
     let image = rgb(bytes, path)?;
-    let luma = |rgb: &[u8]| {
-        let [r, g, b] = [rgb[0], rgb[1], rgb[2]].map(u32::from);
-        ((299 * r + 587 * g + 114 * b + 500) / 1000) as u8
-    };
-    Ok(Bytes { channels: 1, pixels: image.pixels.chunks_exact(3).map(luma).collect(), ..image })
+    Ok(Bytes { channels: 1, pixels: crate::grey::luma(&image.pixels), ..image })
 }

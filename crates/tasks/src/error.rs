@@ -90,6 +90,16 @@ pub enum Error {
         /// The first class of the data set, to compare spellings.
         first: String,
     },
+    /// A description of a data set has classes whose images are not there.
+    #[error("{what} lacks {} of the classes of {spec}: {}", names.len(), names.join(", "))]
+    MissingClasses {
+        /// Where they were looked for.
+        what: String,
+        /// Name of the description.
+        spec: String,
+        /// Names of the classes.
+        names: Vec<String>,
+    },
     /// A class stands in two parts of a split, so meta-test classes would be seen in training.
     #[error("class \"{name}\" stands in more than one part of the split; the parts must be disjoint")]
     SplitOverlap {

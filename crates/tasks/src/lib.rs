@@ -9,13 +9,17 @@ mod few_shot;
 #[cfg(feature = "images")]
 mod folder;
 mod glyphs;
+mod grey;
 mod in_memory;
+mod labelled;
 mod line;
+mod meta_dataset;
 mod omniglot;
+mod packed;
 mod prefetch;
-#[cfg(any(feature = "images", test))]
 mod resize;
 mod rotated;
+pub mod sets;
 mod sine;
 mod sinusoid;
 mod split;
@@ -30,8 +34,13 @@ pub use few_shot::{FewShot, FewShotSampler};
 pub use folder::ImageFolder;
 pub use glyphs::Glyphs;
 pub use in_memory::InMemory;
+pub use labelled::LabelledImages;
 pub use line::Line;
+pub use meta_dataset::{
+    ClassPool, DatasetSpec, Episode, EpisodePlan, MetaDataset, MetaDatasetSampler, SpecClass, SpecSplit,
+};
 pub use omniglot::Omniglot;
+pub use packed::Packed;
 pub use prefetch::{Prefetch, batch_rng};
 pub use rotated::Rotated;
 pub use sinusoid::{Inputs, Sinusoid};

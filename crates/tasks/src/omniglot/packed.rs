@@ -1,16 +1,15 @@
 //! Packed Omniglot files: safetensors, plain or gzipped.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
-use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use flate2::{Compression, write::GzEncoder};
+use safetensors::{Dtype, tensor::TensorView};
 use serde::Deserialize;
 
 use super::{Character, Omniglot, Part};
-use crate::{ClassDataset, Error, Result};
+use crate::{ClassDataset, Error, Packed, Result};
 
 /// Names that [`Omniglot::open`] looks for, best first: grey levels before bits.
 pub(super) const FILES: [&str; 4] = [
@@ -24,13 +23,11 @@ const CLASS_LIST: &str = "omniglot_classes.json";
 const PIXELS: usize = Omniglot::SIZE * Omniglot::SIZE;
 
 pub(super) fn read(file: &Path) -> Result<Omniglot> {
-    let bytes = read_bytes(file)?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| Error::format(file, &e))?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| Error::format(file, &e))?;
-    let (n_classes, pixels) = decode(&tensors).map_err(|reason| Error::format(file, &reason))?;
-    let embedded = header.metadata().as_ref().and_then(|metadata| metadata.get("classes"));
+    let packed = Packed::open(file)?;
+    let (n_classes, pixels) = decode(&packed)?;
+    let embedded = packed.metadata("classes")?;
     let characters = match embedded {
-        Some(json) => serde_json::from_str(json).map_err(|e| Error::format(file, &e))?,
+        Some(json) => serde_json::from_str(&json).map_err(|e| Error::format(file, &e))?,
         None => read_class_list(&file.with_file_name(CLASS_LIST))?,
     };
     if characters.len() != n_classes {
@@ -46,30 +43,21 @@ pub(super) fn read(file: &Path) -> Result<Omniglot> {
     Omniglot::assemble(characters.into_iter().zip(pixels.chunks(per_class).map(<[u8]>::to_vec)))
 }
 
-fn read_bytes(file: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut source = File::open(file).map_err(Error::io(file))?;
-    if file.extension().is_some_and(|extension| extension == "gz") {
-        GzDecoder::new(source).read_to_end(&mut bytes).map_err(|e| Error::format(file, &e))?;
-    } else {
-        source.read_to_end(&mut bytes).map_err(Error::io(file))?;
-    }
-    Ok(bytes)
-}
-
 /// The number of classes, and their pixels one byte each.
-fn decode(tensors: &SafeTensors<'_>) -> Result<(usize, Vec<u8>), String> {
-    let find = |name| tensors.tensor(name).ok();
-    let tensor = find("images").or_else(|| find("bits")).ok_or("it has neither a tensor `images` nor `bits`")?;
+fn decode(packed: &Packed) -> Result<(usize, Vec<u8>)> {
+    let tensor = packed
+        .view("images")
+        .or_else(|_| packed.view("bits"))
+        .map_err(|_| packed.format(&"it has neither a tensor `images` nor `bits`"))?;
     match (tensor.dtype(), tensor.shape()) {
         (Dtype::U8, &[n_classes, _, Omniglot::SIZE, Omniglot::SIZE]) => Ok((n_classes, tensor.data().to_vec())),
         (Dtype::U8, &[n_classes, _, bytes]) if bytes * 8 == PIXELS => {
             let bit = |byte: u8, i: u32| if byte >> (7 - i) & 1 == 1 { 255 } else { 0 };
             Ok((n_classes, tensor.data().iter().flat_map(|&byte| (0..8).map(move |i| bit(byte, i))).collect()))
         }
-        (dtype, shape) => Err(format!(
+        (dtype, shape) => Err(packed.format(&format!(
             "its images are {dtype:?} {shape:?}, not U8 [classes, drawings, 28, 28] or [classes, drawings, 98]"
-        )),
+        ))),
     }
 }
 
