@@ -40,7 +40,7 @@ fn main() -> anyhow::Result<()> {
     // The lowest two layers stay; each of the others learns 2.6 times slower than the one above it.
     let layers = LayerGroups::of(&start);
     let optimiser = Chain::new().then(Adam::new(3e-3)).then(layers.discriminative(LayerGroups::ULMFIT_FACTOR)?);
-    let config = FitConfig { freezing: Freezing::bottom(&layers, 2)?, ..FitConfig::default() };
+    let config = FitConfig { epochs: 100, freezing: Freezing::bottom(&layers, 2)?, ..FitConfig::default() };
     let tuned = Fit { model: &model, optimiser: &optimiser, config: &config }.train(&start, &train)?;
 
     for (when, params) in [("before", &start), ("after", &tuned)] {

@@ -4,6 +4,7 @@ mod bandits_baselines;
 mod bandits_optimal;
 mod classic;
 mod family_omniglot;
+mod finetune;
 mod goal_rnn;
 mod maml_characters;
 mod maml_sinusoid;
@@ -28,6 +29,7 @@ mod bandit_agents;
 mod canvas;
 mod episodes;
 mod few_shot;
+mod finetune_report;
 mod maze_picture;
 mod maze_shortest;
 mod mdp_agents;
@@ -60,6 +62,8 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(maze_rl2::MazeRl2),
         Box::new(classic::ClassicPpo),
         Box::new(classic::ClassicTrpo),
+        Box::new(finetune::FinetuneGlyphs),
+        Box::new(finetune::Finetune),
         Box::new(speed_kernels::SpeedKernels),
         Box::new(speed_tape::SpeedTape),
         Box::new(speed_maml_sinusoid::SpeedMamlSinusoid),
