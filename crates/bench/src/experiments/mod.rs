@@ -10,7 +10,9 @@ mod maml_characters;
 mod maml_sinusoid;
 mod maze_rl2;
 mod mdp_baselines;
+mod multitask;
 mod point_maml;
+mod progressive;
 mod reptile_sinusoid;
 mod rl2;
 mod speed_envs;
@@ -27,6 +29,7 @@ mod speed_tape;
 
 mod bandit_agents;
 mod canvas;
+mod catch_soup;
 mod episodes;
 mod few_shot;
 mod finetune_report;
@@ -64,6 +67,8 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(classic::ClassicTrpo),
         Box::new(finetune::FinetuneGlyphs),
         Box::new(finetune::Finetune),
+        Box::new(multitask::Multitask),
+        Box::new(progressive::ProgressiveNets),
         Box::new(speed_kernels::SpeedKernels),
         Box::new(speed_tape::SpeedTape),
         Box::new(speed_maml_sinusoid::SpeedMamlSinusoid),
