@@ -39,9 +39,9 @@ impl Experiment for Finetune {
            images of each; and Kuzushiji-MNIST (far), tested on 200 of each. Metrics of the latter begin with `kmnist/`.\n\
          - Net: 784-128-128-128, ReLU. Adam, minibatches of 32, a cosine to zero over 300 updates, or six epochs where they \
            are more.\n\
-         - Rates: `0.02` for the head where the rest is frozen or slower, `0.003` where all layers share it: the best of \
-           `0.001`, `0.003`, `0.01`, `0.02` on the digits with other seeds. Following Howard & Ruder, the rate of the last \
-           layer is that of training it alone.\n\
+         - Rates: `0.02` for the head where the rest is frozen, `0.003` where all layers share it: on the characters of \
+           `transfer/finetune-glyphs` the best of `0.001`, `0.003`, `0.01`, `0.02`, for the mean over all numbers of labels. \
+           Following Howard & Ruder, *discriminative* takes the rate of training the last layer alone.\n\
          - A seed is a net of its own, and two draws of the labels.\n\n\
          `frozen-gain` is the accuracy of *frozen* less that of *fine-tuned*, `discriminative-gain` that of *discriminative* \
          less that of the better of the two; `crossing` is the number of labels at which the first is zero."

@@ -2,9 +2,9 @@
 
 use candle_core::DType;
 use rekindle_nn::{Init, Mlp, MlpConfig};
-use rekindle_optim::{Adam, Select};
+use rekindle_optim::{Adam, Chain, Select};
 use rekindle_tasks::{ClassDataset, Glyphs};
-use rekindle_transfer::{Error, Fit, FitConfig, Freezing, adopt, draw_shots, examples, k_shot};
+use rekindle_transfer::{Error, Fit, FitConfig, Freezing, LayerGroups, adopt, draw_shots, examples, k_shot};
 
 use super::{Result, init, rng};
 
@@ -67,5 +67,50 @@ fn accuracy_grows_with_the_labels() -> Result<()> {
     assert!(matches!(wrong, Err(Error::Classes { outputs: 5, classes: 6 })));
     let empty = examples(&target, 0..0)?;
     assert!(matches!(k_shot(&fit, &start, (&target, 0..10), &empty, 1, 1, &mut rng(3)), Err(Error::Empty { .. })));
+    Ok(())
+}
+
+/// Five seeds, each a source of its own: with one label a class freezing the body is better than fine-tuning it, with 60 it
+/// is not, and rates by layer are with the better one on both ends; by more than two standard errors of the seeds'
+/// differences, or within them.
+#[test]
+fn freezing_wins_with_few_labels_and_loses_with_many() -> Result<()> {
+    let (source, target) = (Glyphs { n_examples: 40, ..glyphs(50, 1) }, Glyphs { n_examples: 110, ..glyphs(10, 2) });
+    let test = examples(&target, 60..110)?;
+    let (source_net, model, head) = (net(50)?, net(10)?, Select::prefix(["fc3"]));
+    let source_data = examples(&source, 0..40)?;
+    let mut all = vec![[[0.0; 3]; 2]; 5]; // seed, number of labels, regime
+    for (seed, cells) in (0..).zip(&mut all) {
+        let config = FitConfig { epochs: 8, seed, ..FitConfig::default() };
+        let fit = Fit { model: &source_net, optimiser: &Adam::new(3e-3), config: &config };
+        let trained = fit.train(&init(&source_net, seed, DType::F32), &source_data)?;
+        let start = adopt(&trained, &init(&model, 100 + seed, DType::F32), Some(&head))?;
+        let layers = LayerGroups::of(&start);
+        for (cell, (shots, epochs)) in cells.iter_mut().zip([(1, 200), (60, 16)]) {
+            let regimes: [(f64, Freezing, f64); 3] = [
+                (0.02, Freezing::all_but_top(&layers, 1)?, 1.0),
+                (0.003, Freezing::Nothing, 1.0),
+                (0.02, Freezing::Nothing, LayerGroups::ULMFIT_FACTOR),
+            ];
+            for (accuracy, (rate, freezing, factor)) in cell.iter_mut().zip(regimes) {
+                let optimiser = Chain::new().then(Adam::new(rate)).then(layers.discriminative(factor)?);
+                let config = FitConfig { epochs, freezing, seed, ..FitConfig::default() };
+                let fit = Fit { model: &model, optimiser: &optimiser, config: &config };
+                let scores = k_shot(&fit, &start, (&target, 0..60), &test, shots, 4, &mut rng(seed))?;
+                *accuracy = scores.iter().sum::<f64>() / 4.0;
+            }
+        }
+    }
+    // The mean over seeds of one regime's accuracy less another's, and its standard error.
+    let gain = |n: usize, a: usize, b: usize| {
+        let d: Vec<f64> = all.iter().map(|cells| cells[n][a] - cells[n][b]).collect();
+        let mean = d.iter().sum::<f64>() / 5.0;
+        (mean, (d.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 4.0 / 5.0).sqrt())
+    };
+    let (few, many) = (gain(0, 0, 1), gain(1, 0, 1));
+    assert!(few.0 > 2.0 * few.1 && many.0 < -2.0 * many.1, "{few:?}, {many:?}");
+    for (mean, error) in [gain(0, 2, 0), gain(1, 2, 1)] {
+        assert!(mean > -2.0 * error.max(0.01), "{mean} ± {error}: {all:?}");
+    }
     Ok(())
 }
