@@ -71,6 +71,59 @@ pub enum Error {
         task: usize,
         /// Tasks of the curriculum.
         available: usize,
+    /// Parameters of a source that do not fit into a target, all of them.
+    #[error("the source does not fit the target: {problems}; select the layers that are to start afresh")]
+    Unfit {
+        /// Each parameter, and what is wrong with it.
+        problems: String,
+    },
+    /// A head with the wrong number of classes.
+    #[error("the model has {outputs} outputs, but the labels are of {classes} classes; give it a new head (`adopt`)")]
+    Classes {
+        /// Outputs of the model.
+        outputs: usize,
+        /// Classes of the data.
+        classes: usize,
+    },
+    /// No data.
+    #[error("the {what} has no examples")]
+    Empty {
+        /// Which set.
+        what: &'static str,
+    },
+    /// A class without enough examples.
+    #[error("class {class} has {available} of these examples, but {shots} are asked for; take fewer")]
+    TooFew {
+        /// Its name.
+        class: String,
+        /// What it has.
+        available: usize,
+        /// What it needs.
+        shots: usize,
+    },
+    /// A tensor of the wrong shape.
+    #[error("{what} has shape {found:?}, expected {expected}")]
+    Shape {
+        /// Which tensor.
+        what: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The expected shape.
+        expected: String,
+    },
+    /// Training that has diverged.
+    #[error("the loss is {loss} in epoch {epoch}; lower the learning rate, or clip the gradients")]
+    NotFinite {
+        /// The epoch, counted from 1.
+        epoch: u64,
+        /// The loss.
+        loss: f64,
+    },
+    /// A file that holds no state of training.
+    #[error("{} holds no state of training; was it written by `FitState::save`?", path.display())]
+    NotAState {
+        /// The file.
+        path: std::path::PathBuf,
     },
     /// From the tape.
     #[error(transparent)]
@@ -84,6 +137,9 @@ pub enum Error {
     /// From tasks and data sets.
     #[error(transparent)]
     Tasks(#[from] rekindle_tasks::Error),
+    /// From meta-learning.
+    #[error(transparent)]
+    Meta(Box<rekindle_meta::Error>),
     /// From an environment.
     #[error(transparent)]
     Envs(#[from] rekindle_envs::Error),
@@ -99,6 +155,12 @@ pub enum Error {
 impl From<rekindle_rl::Error> for Error {
     fn from(error: rekindle_rl::Error) -> Self {
         Self::Rl(Box::new(error))
+    }
+}
+
+impl From<rekindle_meta::Error> for Error {
+    fn from(error: rekindle_meta::Error) -> Self {
+        Self::Meta(Box::new(error))
     }
 }
 

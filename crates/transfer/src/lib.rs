@@ -4,7 +4,20 @@ pub mod curriculum;
 pub mod domain;
 mod matrix;
 pub mod zero_shot;
+mod finetune; // read first
+
+mod multitask;
+mod progressive;
 
 mod error;
 
 pub use error::{Error, Result};
+pub use finetune::{
+    Fit, FitConfig, FitState, Freezing, L2Sp, LayerGroups, Lora, LoraConfig, adopt, draw_shots, examples, k_shot,
+    score, with_task_axis,
+};
+pub use multitask::{Conditioned, GradNorm, GradNormConfig, Heads, UncertaintyWeights, gradient_norms};
+pub use progressive::{
+    Column, ColumnLayer, Noise, Progressive, ProgressiveConfig, Regime, Sensitivity, Start, fisher_sensitivity,
+    half_precision, perturbation_sensitivity, transfer_score,
+};

@@ -7,13 +7,16 @@ mod bandits_optimal;
 mod classic;
 mod curriculum_teacher;
 mod family_omniglot;
+mod finetune;
 mod goal_rnn;
 mod maml_characters;
 mod maml_sinusoid;
 mod maze_rl2;
 mod mdp_baselines;
 mod meta_dataset_sampler;
+mod multitask;
 mod point_maml;
+mod progressive;
 mod reptile_sinusoid;
 mod rl2;
 mod speed_envs;
@@ -37,6 +40,10 @@ mod descent;
 mod episodes;
 mod few_shot;
 mod lenet;
+mod catch_soup;
+mod episodes;
+mod few_shot;
+mod finetune_report;
 mod maze_picture;
 mod maze_shortest;
 mod mdp_agents;
@@ -75,6 +82,10 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(zsl_glyphs::ZslGlyphs),
         Box::new(zsl_flowers::ZslFlowers),
         Box::new(curriculum_teacher::CurriculumTeacher),
+        Box::new(finetune::FinetuneGlyphs),
+        Box::new(finetune::Finetune),
+        Box::new(multitask::Multitask),
+        Box::new(progressive::ProgressiveNets),
         Box::new(speed_kernels::SpeedKernels),
         Box::new(speed_tape::SpeedTape),
         Box::new(speed_maml_sinusoid::SpeedMamlSinusoid),
