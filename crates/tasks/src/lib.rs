@@ -2,6 +2,7 @@
 
 mod task; // read first
 
+mod class_batches;
 mod dataset;
 #[cfg(feature = "images")]
 mod decode;
@@ -20,9 +21,11 @@ mod sine;
 mod sinusoid;
 mod split;
 mod subset;
+mod unlabelled;
 
 mod error;
 
+pub use class_batches::ClassBatches;
 pub use dataset::ClassDataset;
 pub use error::{Error, Result};
 pub use few_shot::{FewShot, FewShotSampler};
@@ -38,3 +41,4 @@ pub use sinusoid::{Inputs, Sinusoid};
 pub use split::{Splits, read_names};
 pub use subset::Subset;
 pub use task::{Batch, TaskBatch, TaskSampler};
+pub use unlabelled::{PartlyLabelled, UNLABELLED};
