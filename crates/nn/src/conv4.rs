@@ -240,8 +240,8 @@ impl Model for Conv4Body {
         }
         let (m, b) = (h.dim(0)?, h.dim(1)?);
         Ok(match self.config.downsampling {
-            Downsampling::Stride2 => h.mean(&[2, 3])?,                    // [M, B, C]
-            _ => h.reshape((m, b, self.features()))?, // [M, B, H'·W'·C]
+            Downsampling::Stride2 => h.mean(&[2, 3])?, // [M, B, C]
+            _ => h.reshape((m, b, self.features()))?,  // [M, B, H'·W'·C]
         })
     }
 }

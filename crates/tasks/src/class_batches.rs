@@ -77,7 +77,8 @@ mod tests {
     #[test]
     fn labels_are_the_data_sets_own() -> Result<()> {
         let classes = (0..5u8).map(|class| (class.to_string(), vec![51 * class; 2]));
-        let tasks = ClassBatches::new(InMemory::from_bytes([1, 1, 1], classes)?, 40)?.sample(&mut batch_rng(0, 0), 2)?;
+        let tasks =
+            ClassBatches::new(InMemory::from_bytes([1, 1, 1], classes)?, 40)?.sample(&mut batch_rng(0, 0), 2)?;
         tasks.validate()?;
         for batch in [&tasks.support, &tasks.query] {
             let values = batch.x.flatten_all()?.to_vec1::<f32>()?;

@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn nothing_but_labels_changes() -> Result<()> {
-        let whole = FewShotSampler::new(Glyphs { size: 8, ..Glyphs::default() }, FewShot { shots: 2, ..FewShot::default() })?;
+        let whole =
+            FewShotSampler::new(Glyphs { size: 8, ..Glyphs::default() }, FewShot { shots: 2, ..FewShot::default() })?;
         let part = PartlyLabelled::new(whole.clone(), 1)?.sample(&mut batch_rng(0, 0), 2)?;
         let whole = whole.sample(&mut batch_rng(0, 0), 2)?;
         let pixels = |t: &Tensor| t.flatten_all()?.to_vec1::<f32>();

@@ -9,6 +9,8 @@ mod maml_characters;
 mod maml_sinusoid;
 mod maze_rl2;
 mod mdp_baselines;
+mod metric_glyphs;
+mod metric_omniglot;
 mod point_maml;
 mod reptile_sinusoid;
 mod rl2;
@@ -26,6 +28,7 @@ mod speed_tape;
 
 mod bandit_agents;
 mod canvas;
+mod embedding;
 mod episodes;
 mod few_shot;
 mod maze_picture;
@@ -50,6 +53,8 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(maml_characters::MamlGlyphs),
         Box::new(maml_characters::MamlOmniglot),
         Box::new(family_omniglot::FamilyOmniglot),
+        Box::new(metric_glyphs::MetricGlyphs),
+        Box::new(metric_omniglot::MetricOmniglot),
         Box::new(bandits_optimal::BanditsOptimal),
         Box::new(bandits_baselines::BanditsBaselines),
         Box::new(mdp_baselines::MdpBaselines),

@@ -80,6 +80,28 @@ pub trait Head: std::fmt::Debug + Send + Sync {
     }
 }
 
+impl<H: Head + ?Sized> Head for Box<H> {
+    fn logits(&self, params: &Params, episode: &Episode) -> Result<Tensor> {
+        (**self).logits(params, episode)
+    }
+
+    fn loss(&self, params: &Params, episode: &Episode, labels: &Value) -> Result<Tensor> {
+        (**self).loss(params, episode, labels)
+    }
+
+    fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
+        (**self).init(rng, dtype, device)
+    }
+
+    fn validate(&self) -> Result<()> {
+        (**self).validate()
+    }
+
+    fn takes_unlabelled(&self) -> bool {
+        (**self).takes_unlabelled()
+    }
+}
+
 /// A metric-based meta-learner: a body that embeds, `[M, B, …]` to `[M, B, F]`, and a [`Head`] that compares.
 ///
 /// Parameters: those of the body below `body.`, those of the head below `head.`. Training may have more ways than the

@@ -16,8 +16,8 @@ use rekindle_autodiff::{Params, Tensor, Transpose};
 use rekindle_nn::{Builder, Fans, Init};
 
 use super::{Episode, Head};
-use crate::inner::check_rate;
 use crate::Result;
+use crate::inner::check_rate;
 
 /// The head of R2-D2. Parameters: `log_lambda [M, 1]` and `scale [M, 1]`.
 ///
