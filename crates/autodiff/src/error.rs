@@ -73,6 +73,19 @@ pub enum Error {
         /// The type that came.
         dtype: DType,
     },
+    /// A linear system that is solved by a Cholesky factor, but has none.
+    #[error(
+        "solve_spd: the matrix of task {task} is not positive definite (pivot {pivot:e} in row {row}); add a multiple of \
+         the identity, or a larger one"
+    )]
+    NotPositiveDefinite {
+        /// The task.
+        task: usize,
+        /// The row at which the factor ends.
+        row: usize,
+        /// What should be above zero.
+        pivot: f64,
+    },
     /// A parameter that was asked for is not there.
     #[error("no parameter is named `{name}`; there are: {available}")]
     MissingParam {

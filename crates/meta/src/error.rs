@@ -25,6 +25,34 @@ pub enum Error {
         /// What was expected and found.
         message: String,
     },
+    /// A label that is none of an episode's classes.
+    #[error(
+        "task {task} has the label {label} in its {set} set, but the support sets have {ways} classes, which are to be \
+         numbered from 0"
+    )]
+    Label {
+        /// `support` or `query`.
+        set: &'static str,
+        /// The task.
+        task: usize,
+        /// The label.
+        label: u32,
+        /// The number of classes N; labels go from 0 to N − 1.
+        ways: usize,
+    },
+    /// A class that a task has no support example of.
+    #[error(
+        "task {task} has no support example of class {class}, but other tasks of the batch have all {ways} classes; all \
+         tasks of a batch have as many ways"
+    )]
+    EmptyClass {
+        /// The task.
+        task: usize,
+        /// The class.
+        class: usize,
+        /// The number of classes N.
+        ways: usize,
+    },
     /// The loss, a parameter or a validation score became NaN or infinite.
     #[error(
         "the {what} became {value} at iteration {iteration}; training stopped, and {kept}. Try a lower learning rate, or \

@@ -12,6 +12,7 @@ mod loss;
 mod maml;
 mod maml_plus_plus;
 mod meta_sgd;
+pub mod metric;
 mod reptile;
 mod runner;
 mod trainer;

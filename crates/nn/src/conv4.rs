@@ -21,6 +21,20 @@ pub enum Downsampling {
     Stride2,
     /// 2×2 max pooling (sizes are rounded down: 28, 14, 7, 3, 1), and the last grid flattened in the order H, W, C.
     MaxPool,
+    /// 2×2 max pooling in the first two blocks alone (28, 14, 7, 7, 7), and the last grid flattened in the order H, W, C:
+    /// the embedding of relation networks (Sung et al. 2018), whose first two blocks have no padding (28, 13, 5, 5, 5).
+    MaxPoolTwice,
+}
+
+impl Downsampling {
+    /// Whether a block, counted from 0, ends in max pooling.
+    fn pools(self, block: usize) -> bool {
+        match self {
+            Self::Stride2 => false,
+            Self::MaxPool => true,
+            Self::MaxPoolTwice => block < 2,
+        }
+    }
 }
 
 /// Shape of a [`Conv4`] or [`Conv4Body`].
@@ -28,7 +42,8 @@ pub enum Downsampling {
 pub struct Conv4Config {
     /// How each block halves the image.
     pub downsampling: Downsampling,
-    /// Height and width of the images, any size that survives four halvings: at least 16 with max pooling.
+    /// Height and width of the images, any size that survives the halvings: at least 16 with max pooling in all blocks, 4
+    /// with max pooling in two.
     pub image: (usize, usize),
     /// Channels of the images: 1 for grey, 3 for colour.
     pub in_channels: usize,
@@ -92,6 +107,9 @@ impl Conv4Config {
             return Err(Error::config("image, in_channels, channels", sizes, "at least 1 each"));
         }
         if self.grid().0 == 0 || self.grid().1 == 0 {
+            if self.downsampling == Downsampling::MaxPoolTwice {
+                return Err(Error::config("image", self.image, "at least 4×4 where two blocks pool"));
+            }
             return Err(Error::ImageTooSmall { height, width });
         }
         self.conv.validate()?;
@@ -99,10 +117,12 @@ impl Conv4Config {
     }
 
     /// Height and width of the image after the last block.
-    fn grid(&self) -> (usize, usize) {
+    #[must_use]
+    pub fn grid(&self) -> (usize, usize) {
         let side = |size: usize| match self.downsampling {
             Downsampling::Stride2 => size.div_ceil(1 << BLOCKS),
             Downsampling::MaxPool => size >> BLOCKS,
+            Downsampling::MaxPoolTwice => size >> 2,
         };
         (side(self.image.0), side(self.image.1))
     }
@@ -112,7 +132,7 @@ impl Conv4Config {
     pub fn features(&self) -> usize {
         match self.downsampling {
             Downsampling::Stride2 => self.channels,
-            Downsampling::MaxPool => self.grid().0 * self.grid().1 * self.channels,
+            Downsampling::MaxPool | Downsampling::MaxPoolTwice => self.grid().0 * self.grid().1 * self.channels,
         }
     }
 }
@@ -131,7 +151,7 @@ pub struct Conv4Body {
 struct Block {
     conv: Conv2d,
     norm: Option<BatchNorm>,
-    downsampling: Downsampling,
+    pool: bool,
 }
 
 impl Block {
@@ -150,20 +170,19 @@ impl Block {
         Ok(Self {
             conv: Conv2d::new(&format!("{name}.conv"), conv)?,
             norm: config.norm_eps.map(norm).transpose()?,
-            downsampling: config.downsampling,
+            pool: config.downsampling.pools(index),
         })
     }
 
     fn forward(&self, params: &Params, x: &Tensor, stats: NormStats) -> Result<Tensor> {
         // The papers pool after the ReLU. It is monotone, so pooling first gives the same at a quarter of the work.
-        let pool = self.downsampling == Downsampling::MaxPool;
         let Some(norm) = &self.norm else {
             let h = self.conv.forward(params, x)?;
-            return Ok(if pool { h.max_pool2d(2, 2)?.relu()? } else { h.relu()? });
+            return Ok(if self.pool { h.max_pool2d(2, 2)?.relu()? } else { h.relu()? });
         };
         let (weight, stride, padding) = self.conv.parts(params)?;
         let (gamma, beta, eps) = norm.parts(params)?;
-        Ok(x.conv_block(weight, gamma, beta, ConvBlock { stride, padding, eps, stats, pool })?)
+        Ok(x.conv_block(weight, gamma, beta, ConvBlock { stride, padding, eps, stats, pool: self.pool })?)
     }
 }
 
@@ -221,8 +240,8 @@ impl Model for Conv4Body {
         }
         let (m, b) = (h.dim(0)?, h.dim(1)?);
         Ok(match self.config.downsampling {
-            Downsampling::Stride2 => h.mean(&[2, 3])?,                    // [M, B, C]
-            Downsampling::MaxPool => h.reshape((m, b, self.features()))?, // [M, B, H'·W'·C]
+            Downsampling::Stride2 => h.mean(&[2, 3])?, // [M, B, C]
+            _ => h.reshape((m, b, self.features()))?,  // [M, B, H'·W'·C]
         })
     }
 }

@@ -3,6 +3,7 @@
 mod task; // read first
 
 mod augment;
+mod class_batches;
 mod dataset;
 #[cfg(feature = "images")]
 mod decode;
@@ -32,6 +33,11 @@ pub mod tfrecord;
 mod error;
 
 pub use augment::Augment;
+mod unlabelled;
+
+mod error;
+
+pub use class_batches::ClassBatches;
 pub use dataset::ClassDataset;
 pub use error::{Error, Result};
 pub use few_shot::{FewShot, FewShotSampler};
@@ -58,3 +64,4 @@ pub use sinusoid::{Inputs, Sinusoid};
 pub use split::{Splits, read_names};
 pub use subset::Subset;
 pub use task::{Batch, TaskBatch, TaskSampler};
+pub use unlabelled::{PartlyLabelled, UNLABELLED};

@@ -2,6 +2,7 @@
 
 mod binary;
 mod centre;
+mod cholesky;
 mod conv;
 mod conv_block;
 pub(crate) mod fused;

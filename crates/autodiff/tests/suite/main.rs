@@ -13,4 +13,5 @@ mod params;
 mod properties;
 mod recurrent;
 mod scale;
+mod solve;
 mod support;

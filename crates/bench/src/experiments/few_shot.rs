@@ -64,6 +64,8 @@ pub(super) struct Protocol {
     pub(super) meta_batch: usize,
     /// The optimiser of the meta-parameters.
     pub(super) optimiser: Arc<dyn Transform>,
+    /// Tasks of each of the ten validations.
+    pub(super) validation_tasks: usize,
 }
 
 impl Protocol {
@@ -78,12 +80,13 @@ impl Protocol {
             iterations,
             meta_batch,
             optimiser: Arc::new(adam(RATE, iterations)),
+            validation_tasks: 300,
         }
     }
 }
 
 /// Adam with a rate that falls to a hundredth along a cosine.
-fn adam(rate: f64, iterations: u64) -> Adam {
+pub(super) fn adam(rate: f64, iterations: u64) -> Adam {
     Adam::new(Schedule::Cosine { start: rate, end: rate / 100.0, steps: iterations })
 }
 
@@ -103,13 +106,26 @@ pub(super) fn train_and_test(
     protocol: &Protocol,
     seed: u64,
 ) -> Result<Outcome> {
+    let (trained, curves) = train(ctx, learner, data, protocol, seed)?;
+    let [transductive, inductive] = test(ctx, learner, &trained.params, data, (&protocol.test, 600))?;
+    Ok(Outcome { trained, curves, transductive, inductive })
+}
+
+/// Meta-trains a learner, or goes on where it was interrupted.
+pub(super) fn train(
+    ctx: &Context,
+    learner: &dyn MetaLearner,
+    data: &Characters,
+    protocol: &Protocol,
+    seed: u64,
+) -> Result<(Trained, Curves)> {
     let validation = FewShotSampler::new(data.validation.clone(), protocol.test.clone())?;
     let config = TrainConfig {
         iterations: protocol.iterations,
         meta_batch: protocol.meta_batch,
         seed,
         validate_every: (protocol.iterations / 10).max(1),
-        validation: EvalConfig { n_tasks: 300, seed: VALIDATION_SEED, ..EvalConfig::default() },
+        validation: EvalConfig { n_tasks: protocol.validation_tasks, seed: VALIDATION_SEED, ..EvalConfig::default() },
         checkpoint_every: 200,
         ..TrainConfig::default()
     };
@@ -121,14 +137,23 @@ pub(super) fn train_and_test(
         tasks: Arc::new(FewShotSampler::new(data.train.clone(), protocol.train.clone())?),
         validation: Some(&validation),
     };
-    let (trained, curves) = training.run(ctx)?;
-    let test = FewShotSampler::new(data.test.clone(), protocol.test.clone())?;
+    training.run(ctx)
+}
+
+/// A learner on tasks of unseen characters, the same ones for all learners: transductive, and inductive.
+pub(super) fn test(
+    ctx: &Context,
+    learner: &dyn MetaLearner,
+    params: &Params,
+    data: &Characters,
+    (shape, n_tasks): (&FewShot, usize),
+) -> Result<[Evaluation; 2]> {
+    let tasks = FewShotSampler::new(data.test.clone(), shape.clone())?;
     let judge = |setting| {
         let runner = Runner::with_threads(ctx.threads());
-        evaluate(learner, &trained.params, &test, &EvalConfig { n_tasks: 600, seed: TEST_SEED, setting, runner })
+        evaluate(learner, params, &tasks, &EvalConfig { n_tasks, seed: TEST_SEED, setting, runner })
     };
-    let (transductive, inductive) = (judge(Setting::Transductive)?, judge(Setting::Inductive)?);
-    Ok(Outcome { trained, curves, transductive, inductive })
+    Ok([judge(Setting::Transductive)?, judge(Setting::Inductive)?])
 }
 
 /// One test episode: the support set, and the queries with what they were taken for.

@@ -15,6 +15,8 @@ mod maze_rl2;
 mod mdp_baselines;
 mod meta_dataset_sampler;
 mod multitask;
+mod metric_glyphs;
+mod metric_omniglot;
 mod point_maml;
 mod progressive;
 mod reptile_sinusoid;
@@ -37,6 +39,7 @@ mod addition;
 mod bandit_agents;
 mod canvas;
 mod descent;
+mod embedding;
 mod episodes;
 mod few_shot;
 mod lenet;
@@ -67,6 +70,8 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(maml_characters::MamlOmniglot),
         Box::new(family_omniglot::FamilyOmniglot),
         Box::new(meta_dataset_sampler::MetaDatasetSampler),
+        Box::new(metric_glyphs::MetricGlyphs),
+        Box::new(metric_omniglot::MetricOmniglot),
         Box::new(bandits_optimal::BanditsOptimal),
         Box::new(bandits_baselines::BanditsBaselines),
         Box::new(mdp_baselines::MdpBaselines),

@@ -4,9 +4,12 @@ use anyhow::Result;
 use candle_core::{DType, Device, Tensor as Value};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rekindle_autodiff::{NoRecord, NormStats, Order, Params, Tensor};
-use rekindle_nn::{Conv4Body, Conv4Config, Downsampling, Model};
+use rekindle_autodiff::{NoRecord, Params};
+use rekindle_meta::MetaLearner;
+use rekindle_meta::metric::{MetricLearner, Prototypical};
+use rekindle_nn::{Conv4Body, Conv4Config, Downsampling};
 use rekindle_optim::{Adam, Transform, apply_updates};
+use rekindle_tasks::{Batch, TaskBatch};
 
 use crate::{Context, Experiment, Measure, Table, Timing};
 
@@ -66,11 +69,8 @@ fn train(ctx: &Context, ways: usize) -> Result<Timing> {
 
 /// Training, one episode at a time.
 struct Episodes {
-    net: Conv4Body,
-    ways: usize,
-    /// Support images, then queries class by class: `[1, N (1 + Q), 28, 28, 1]`.
-    images: Tensor,
-    targets: Value,
+    learner: MetricLearner<Conv4Body, Prototypical>,
+    tasks: TaskBatch,
     optimiser: Adam,
     params: Params,
     state: rekindle_optim::State,
@@ -79,35 +79,28 @@ struct Episodes {
 impl Episodes {
     fn new(ways: usize, device: &Device) -> Result<Self> {
         let net = Conv4Body::new(Conv4Config { downsampling: Downsampling::MaxPool, ..Conv4Config::omniglot() })?;
+        let learner = MetricLearner::new(net, Prototypical::default())?;
         let mut rng = ChaCha8Rng::seed_from_u64(0);
-        let params = net.init(&mut rng, DType::F32, device)?;
-        let n = ways * (1 + QUERIES);
-        let pixels: Vec<f32> = (0..n * 28 * 28).map(|_| f32::from(u8::from(rng.random_bool(0.1)))).collect();
-        let images = Tensor::new(Value::from_vec(pixels, (1, n, 28, 28, 1), &Device::Cpu)?.to_device(device)?);
-        let classes: Vec<u32> = (0..ways as u32).flat_map(|class| [class; QUERIES]).collect();
-        let targets = Value::from_vec(classes, (1, ways * QUERIES), &Device::Cpu)?.to_device(device)?;
+        let params = learner.init(&mut rng, DType::F32, device)?;
+        let mut batch = |per_class: usize| -> Result<Batch> {
+            let n = ways * per_class;
+            let pixels: Vec<f32> = (0..n * 28 * 28).map(|_| f32::from(u8::from(rng.random_bool(0.1)))).collect();
+            let classes: Vec<u32> = (0..n).map(|row| (row / per_class) as u32).collect();
+            let x = Value::from_vec(pixels, (1, n, 28, 28, 1), &Device::Cpu)?;
+            Ok(Batch { x, y: Value::from_vec(classes, (1, n), &Device::Cpu)? })
+        };
+        let tasks = TaskBatch { support: batch(1)?, query: batch(QUERIES)? }.to_device(device)?;
         let optimiser = Adam::new(1e-3);
         let state = optimiser.init(&params)?;
-        Ok(Self { net, ways, images, targets, optimiser, params, state })
+        Ok(Self { learner, tasks, optimiser, params, state })
     }
 
     fn step(&mut self) -> Result<()> {
-        let leaves = self.params.leaf();
-        let loss = self.loss(&leaves)?;
-        let grads = leaves.grad(&loss, Order::First)?;
+        let grads = self.learner.meta_grad_sum(&self.params, &self.tasks, 0)?.grads;
         let _scope = NoRecord::new();
         let (updates, state) = self.optimiser.update(&grads, &self.state, &self.params)?;
         self.params = apply_updates(&self.params, &updates)?;
         self.state = state;
-        Ok(self.images.device().synchronize()?)
-    }
-
-    fn loss(&self, params: &Params) -> Result<Tensor> {
-        let z = self.net.forward(params, &self.images, NormStats::Batch)?; // [1, N (1 + Q), F]
-        let (queries, features) = (self.ways * QUERIES, self.net.features());
-        let prototypes = z.narrow(1, 0, self.ways)?.reshape((1, 1, self.ways, features))?;
-        let queries = z.narrow(1, self.ways, queries)?.reshape((1, queries, 1, features))?;
-        let distances = queries.sub(&prototypes)?.sqr()?.sum(&[3])?; // [1, N Q, N]
-        Ok(distances.neg()?.cross_entropy(&self.targets)?.sum_all()?)
+        Ok(self.tasks.query.x.device().synchronize()?)
     }
 }

@@ -35,6 +35,23 @@ pub(super) fn close_params(rule: &'static str, what: &str, a: &Params, b: &Param
     Ok(())
 }
 
+/// Up to rounding, measured against the largest element of all leaves: for gradients that are zero in some leaf, up to
+/// rounding, since a term that all outputs share changes nothing.
+pub(super) fn close_together(rule: &'static str, what: &str, a: &Params, b: &Params) -> Result<()> {
+    same_form(rule, what, a, b)?;
+    let largest = |params: &Params| -> Result<f64> {
+        params
+            .leaves()
+            .iter()
+            .try_fold(0.0, |size: f64, leaf| Ok(leaf.to_vec_f64()?.into_iter().fold(size, |size, x| size.max(x.abs()))))
+    };
+    let size = largest(a)?.max(largest(b)?);
+    for ((name, x), y) in a.iter().zip(b.leaves()) {
+        compare(rule, &format!("{what} `{name}`"), x, y, |x, y| (x - y).abs() <= TOLERANCE * size)?;
+    }
+    Ok(())
+}
+
 /// Up to rounding, measured against the largest element.
 pub(super) fn close(rule: &'static str, what: &str, a: &Tensor, b: &Tensor) -> Result<()> {
     let size = a.to_vec_f64()?.into_iter().chain(b.to_vec_f64()?).fold(0.0, |size: f64, x| size.max(x.abs()));

@@ -18,8 +18,11 @@
 //! 4. Adapted to its own support set, a learner fits that set better than adapted to another task's.
 //! 5. In [`Setting::Inductive`](crate::Setting::Inductive), a prediction does not depend on the other queries.
 //! 6. If the suite says so, the meta-gradient is the derivative of the losses.
+//! 7. If the suite says so, the order of the support set does not matter.
+//! 8. If the suite says so, calling the classes by other numbers does so to the outputs, and changes nothing else.
 
 mod behaviour;
+mod classes;
 mod compare;
 mod values;
 
@@ -46,6 +49,12 @@ pub struct Suite {
     /// Whether the meta-gradient is exactly the derivative of the losses (rule 6), as MAML's is and FOMAML's is not.
     /// Default: no. The check needs a model without kinks to be sharp (tanh, not relu).
     pub exact_gradient: bool,
+    /// Whether the order of the support set makes no difference (rule 7). Default: no, since a learner that reads the
+    /// support set one by one is a learner, too.
+    pub any_order: bool,
+    /// Whether the numbers of the classes are only names (rule 8), as for learners that compare. Default: no, since a
+    /// network's last layer has an output for each number.
+    pub any_names: bool,
     /// Meta-iterations at which the meta-gradient is checked, for learners whose rule changes with time. Default: the
     /// first one, and the one after a million.
     pub iterations: Vec<u64>,
@@ -59,7 +68,15 @@ pub struct Suite {
 
 impl Default for Suite {
     fn default() -> Self {
-        Self { exact_gradient: false, iterations: vec![0, 1_000_000], meta: None, adapt_tasks: 16, seed: 0 }
+        Self {
+            exact_gradient: false,
+            any_order: false,
+            any_names: false,
+            iterations: vec![0, 1_000_000],
+            meta: None,
+            adapt_tasks: 16,
+            seed: 0,
+        }
     }
 }
 
@@ -84,6 +101,12 @@ impl Suite {
             values::splits_change_no_bit(&single, iteration)?;
             if self.exact_gradient {
                 behaviour::gradients_are_those_of_the_losses(&double, iteration)?;
+            }
+            if self.any_order {
+                classes::support_order_does_not_matter(&double, iteration)?;
+            }
+            if self.any_names {
+                classes::classes_are_only_names(&double, iteration)?;
             }
         }
         values::predictions_have_the_right_form(&single)?;

@@ -16,7 +16,7 @@ impl Case<'_> {
     }
 
     /// Adapts, and predicts for each task's own queries.
-    fn outputs(&self, tasks: &TaskBatch, setting: Setting) -> Result<Tensor> {
+    pub(super) fn outputs(&self, tasks: &TaskBatch, setting: Setting) -> Result<Tensor> {
         let adapted = self.learner.adapt(&self.meta, &tasks.support)?;
         self.learner.predict(&adapted, &tasks.support, &tasks.query.x, setting)
     }

@@ -6,6 +6,8 @@ mod conformance;
 mod inner_optimiser;
 mod maml;
 mod quadratic;
+// Learners that compare: the suite, each head against an independent computation, errors, and that they learn.
+mod metric;
 // What users run: training that survives, evaluation, and that it learns.
 mod evaluate;
 mod learning;

@@ -28,7 +28,9 @@ fn tasks_are_independent_and_gradients_agree_with_finite_differences_to_second_o
 /// Oracle: the papers' order (convolution, normalisation, ReLU, then pooling) as scalar loops over one image batch.
 #[test]
 fn features_agree_with_scalar_loops_in_the_order_of_the_papers() -> Result<()> {
-    for (downsampling, (height, width)) in [(Downsampling::Stride2, (9, 6)), (Downsampling::MaxPool, (21, 16))] {
+    let sizes =
+        [(Downsampling::Stride2, (9, 6)), (Downsampling::MaxPool, (21, 16)), (Downsampling::MaxPoolTwice, (9, 12))];
+    for (downsampling, (height, width)) in sizes {
         let config = Conv4Config { image: (height, width), ..config(downsampling, 16, 3, 4) };
         let body = Conv4Body::new(config)?;
         let params = per_task(&fresh(&body, 5), 1, &mut rng(6));
@@ -39,13 +41,18 @@ fn features_agree_with_scalar_loops_in_the_order_of_the_papers() -> Result<()> {
             let stride = if downsampling == Downsampling::Stride2 { 2 } else { 1 };
             images = images.conv(&leaf("conv.weight"), 4, stride);
             images = images.norm_relu(&leaf("norm.gamma"), &leaf("norm.beta"), 1e-3);
-            if downsampling == Downsampling::MaxPool {
+            let pools = match downsampling {
+                Downsampling::Stride2 => false,
+                Downsampling::MaxPool => true,
+                Downsampling::MaxPoolTwice => block <= 2,
+            };
+            if pools {
                 images = images.pool();
             }
         }
         let expected = match downsampling {
             Downsampling::Stride2 => images.mean(),
-            Downsampling::MaxPool => images.data,
+            Downsampling::MaxPool | Downsampling::MaxPoolTwice => images.data,
         };
         let expected = Tensor::from_vec(expected, (1, 3, body.features()))?;
         assert_close(&body.forward(&params, &x, NormStats::Batch)?, &expected, 1e-11);
@@ -152,6 +159,22 @@ impl Images {
         let pixels = |b, c| (0..self.h).flat_map(move |y| (0..self.w).map(move |x| self.at(b, y, x, c)));
         (0..self.b).flat_map(|b| (0..self.c).map(move |c| pixels(b, c).sum::<f64>() / n)).collect()
     }
+}
+
+/// Relation networks' body on Omniglot: 28 → 14 → 7, and stays there.
+#[test]
+fn two_blocks_that_pool_leave_a_grid() -> Result<()> {
+    let config = body_config();
+    assert_eq!((config.grid(), config.features()), ((7, 7), 196));
+    let body = Conv4Body::new(config)?;
+    let x = random(&mut rng(9), &[1, 2, 28, 28, 1]);
+    assert_eq!(body.forward(&fresh(&body, 8), &x, NormStats::Batch)?.dims(), [1, 2, 196]);
+    assert!(Conv4Body::new(Conv4Config { image: (3, 28), ..body_config() }).is_err());
+    Ok(())
+}
+
+fn body_config() -> Conv4Config {
+    config(Downsampling::MaxPoolTwice, 28, 1, 4)
 }
 
 /// Widths by hand: 28 → 14 → 7 → 3 → 1, 32 → … → 2, 84 → 42 → 21 → 10 → 5.
