@@ -6,12 +6,14 @@ pub mod conformance;
 mod error;
 mod evaluate;
 mod fast;
+mod in_context;
 mod inner;
 mod learner;
 mod loss;
 mod maml;
 mod maml_plus_plus;
 mod meta_sgd;
+mod model_based;
 mod reptile;
 mod runner;
 mod trainer;
@@ -20,12 +22,16 @@ pub use anil::Anil;
 pub use bilevel::{Adjoint, InnerLoop, bilevel_grad};
 pub use error::{Error, Result};
 pub use evaluate::{EvalConfig, Evaluation, evaluate, evaluate_steps};
+pub use in_context::{Baseline, InContext, InContextConfig, Tokens};
 pub use inner::{inner_gradient, inner_step};
 pub use learner::{MetaGrad, MetaLearner, Setting, Stepwise};
 pub use loss::Loss;
 pub use maml::{Maml, MamlConfig};
 pub use maml_plus_plus::{MamlPlusPlus, MamlPlusPlusConfig};
 pub use meta_sgd::{MetaSgd, MetaSgdConfig};
+pub use model_based::{
+    BlackBox, BlackBoxLearner, Cell, Examples, Prequential, Recurrent, RecurrentConfig, Targets,
+};
 pub use reptile::{Reptile, ReptileConfig};
 pub use runner::Runner;
 pub use trainer::{

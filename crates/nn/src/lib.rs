@@ -15,6 +15,7 @@ mod linear;
 mod mlp;
 mod norm;
 mod rnn;
+mod transformer;
 
 mod error;
 
@@ -33,3 +34,4 @@ pub use mlp::{Mlp, MlpConfig, Norm};
 pub use model::{Model, Sequential};
 pub use norm::{BatchNorm, LayerNorm};
 pub use rnn::{Gru, Lstm, LstmConfig, LstmState};
+pub use transformer::{KvCache, Look, Transformer, TransformerConfig};

@@ -215,7 +215,7 @@ fn add_partial(sums: &mut [Option<Tensor>], more: Vec<Option<Tensor>>) -> Result
 }
 
 /// The collected gradients as parameters; leaves that the loss does not depend on have gradient zero.
-fn filled(like: &Params, sums: Vec<Option<Tensor>>) -> Result<Params> {
+pub(crate) fn filled(like: &Params, sums: Vec<Option<Tensor>>) -> Result<Params> {
     let leaves = sums.into_iter().zip(like.leaves()).map(|(g, leaf)| g.map_or_else(|| leaf.zeros_like(), Ok));
     Ok(like.with_leaves(leaves.collect::<rekindle_autodiff::Result<_>>()?)?)
 }

@@ -6,6 +6,9 @@ mod conformance;
 mod inner_optimiser;
 mod maml;
 mod quadratic;
+// Learners that are a network: conformance, one pass against step by step, and what they learn.
+mod black_box;
+mod in_context;
 // What users run: training that survives, evaluation, and that it learns.
 mod evaluate;
 mod learning;

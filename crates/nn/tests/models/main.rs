@@ -10,6 +10,7 @@ mod mlp;
 mod attention;
 mod norm;
 mod recurrent;
+mod transformer;
 
 // Where their weights start.
 mod init;
