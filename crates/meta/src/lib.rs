@@ -14,6 +14,7 @@ mod maml;
 mod maml_plus_plus;
 mod meta_sgd;
 mod model_based;
+mod neural_process;
 mod reptile;
 mod runner;
 mod trainer;
@@ -30,8 +31,10 @@ pub use maml::{Maml, MamlConfig};
 pub use maml_plus_plus::{MamlPlusPlus, MamlPlusPlusConfig};
 pub use meta_sgd::{MetaSgd, MetaSgdConfig};
 pub use model_based::{
-    BlackBox, BlackBoxLearner, Cell, Examples, Prequential, Recurrent, RecurrentConfig, Targets,
+    BlackBox, BlackBoxLearner, Cell, Examples, Mann, MannConfig, Prequential, Recurrent, RecurrentConfig, Snail,
+    SnailConfig, SnailLayer, Targets,
 };
+pub use neural_process::{Aggregation, NeuralProcess, NeuralProcessConfig};
 pub use reptile::{Reptile, ReptileConfig};
 pub use runner::Runner;
 pub use trainer::{

@@ -123,18 +123,18 @@ impl MultiHeadAttention {
     /// # Errors
     /// If the shapes do not fit, or if a parameter is missing.
     pub fn attend(&self, params: &Params, x: &Tensor, memory: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-        let (keys, values) = self.keys_and_values(params, memory)?;
+        let (keys, values) = self.keys_and_values(params, memory, memory)?;
         self.look(params, x, (&keys, &values), mask)
     }
 
-    /// Keys and values of `memory [M, B, S, D]`, each `[M, B, heads, S, D/heads]`: what a step looks at, to be kept where
-    /// many steps look at the same.
+    /// Projections of what keys and of what values are made of, both `[M, B, S, D]`, each to `[M, B, heads, S, D/heads]`:
+    /// what a step looks at, to be kept where many steps look at the same.
     ///
     /// # Errors
     /// If the shapes do not fit, or if a parameter is missing.
-    pub fn keys_and_values(&self, params: &Params, memory: &Tensor) -> Result<(Tensor, Tensor)> {
-        let split = |linear: &Linear| self.split(&linear.forward(params, memory)?);
-        Ok((split(&self.key)?, split(&self.value)?))
+    pub fn keys_and_values(&self, params: &Params, keys: &Tensor, values: &Tensor) -> Result<(Tensor, Tensor)> {
+        let split = |linear: &Linear, x: &Tensor| self.split(&linear.forward(params, x)?);
+        Ok((split(&self.key, keys)?, split(&self.value, values)?))
     }
 
     /// Every step of `x [M, B, T, D]` looks at keys and values `[M, B, heads, S, D/heads]`.

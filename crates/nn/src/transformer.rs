@@ -194,7 +194,7 @@ impl Block {
         mask: &Tensor,
     ) -> Result<(Tensor, (Tensor, Tensor))> {
         let x = self.norms[0].forward(params, h)?;
-        let (mut keys, mut values) = self.attend.keys_and_values(params, &x)?;
+        let (mut keys, mut values) = self.attend.keys_and_values(params, &x, &x)?;
         if let Some((past_keys, past_values)) = past {
             (keys, values) = (Tensor::cat(&[past_keys, &keys], 3)?, Tensor::cat(&[past_values, &values], 3)?);
         }

@@ -120,11 +120,17 @@ impl<B: BlackBox> BlackBoxLearner<B> {
     }
 
     /// The losses `[M]` of training.
-    fn losses(&self, phi: &Params, tasks: &TaskBatch) -> Result<Tensor> {
+    pub(crate) fn losses(&self, phi: &Params, tasks: &TaskBatch) -> Result<Tensor> {
         let embed = |batch: &Batch| self.embed(phi, &Tensor::new(batch.x.clone()), NormStats::Batch);
         let (support, query) = (embed(&tasks.support)?, embed(&tasks.query)?);
         let support = Examples { x: &support, y: &tasks.support.y };
         self.core.objective(&phi.sub_params(CORE)?, support, Examples { x: &query, y: &tasks.query.y })
+    }
+
+    /// The black box's parameters, its state, and the features of queries, from parameters that are adapted.
+    pub(crate) fn queries(&self, adapted: &Params, x: &Value) -> Result<(Params, Params, Tensor)> {
+        let features = self.embed(adapted, &Tensor::new(x.clone()), NormStats::Batch)?;
+        Ok((adapted.sub_params(CORE)?, adapted.sub_params(STATE)?, features))
     }
 
     /// Losses, and gradients at `leaves`, which `phi` is or comes from.

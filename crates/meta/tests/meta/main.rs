@@ -9,6 +9,9 @@ mod quadratic;
 // Learners that are a network: conformance, one pass against step by step, and what they learn.
 mod black_box;
 mod in_context;
+mod mann;
+mod neural_process;
+mod snail;
 // What users run: training that survives, evaluation, and that it learns.
 mod evaluate;
 mod learning;
