@@ -5,16 +5,21 @@ mod bandits_optimal;
 mod classic;
 mod family_omniglot;
 mod goal_rnn;
+mod in_context_functions;
+mod in_context_linear;
 mod maml_characters;
 mod maml_sinusoid;
 mod maze_rl2;
 mod mdp_baselines;
+mod model_based_omniglot;
+mod neural_process_sinusoid;
 mod point_maml;
 mod reptile_sinusoid;
 mod rl2;
 mod speed_envs;
 mod speed_growth;
 mod speed_gru;
+mod speed_in_context;
 mod speed_kernels;
 mod speed_maml_conv4;
 mod speed_maml_sinusoid;
@@ -25,6 +30,7 @@ mod speed_rl2;
 mod speed_tape;
 
 mod bandit_agents;
+mod black_boxes;
 mod canvas;
 mod episodes;
 mod few_shot;
@@ -35,6 +41,7 @@ mod meta_iterations;
 mod meta_training;
 mod navigation;
 mod pooled;
+mod prompts;
 mod settings;
 mod sine_plot;
 mod training;
@@ -50,6 +57,10 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(maml_characters::MamlGlyphs),
         Box::new(maml_characters::MamlOmniglot),
         Box::new(family_omniglot::FamilyOmniglot),
+        Box::new(neural_process_sinusoid::NeuralProcessSinusoid),
+        Box::new(in_context_linear::InContextLinear),
+        Box::new(in_context_functions::InContextFunctions),
+        Box::new(model_based_omniglot::ModelBasedOmniglot),
         Box::new(bandits_optimal::BanditsOptimal),
         Box::new(bandits_baselines::BanditsBaselines),
         Box::new(mdp_baselines::MdpBaselines),
@@ -67,6 +78,7 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(speed_maml_conv4::SpeedMamlConv4),
         Box::new(speed_proto_conv4::SpeedProtoConv4),
         Box::new(speed_gru::SpeedGru),
+        Box::new(speed_in_context::SpeedInContext),
         Box::new(speed_rl2::SpeedBanditRollout),
         Box::new(speed_rl2::SpeedRl2Update),
         Box::new(speed_point_maml::SpeedPointMaml),

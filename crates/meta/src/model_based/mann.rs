@@ -11,7 +11,7 @@
 //! with `k_t = tanh(h_t W_k + b_k)` of each head, and `w^lu` one on the least used places, one for each head. Santoro,
 //! Bartunov, Botvinick, Wierstra & Lillicrap, *Meta-Learning with Memory-Augmented Neural Networks*, 2016, section 3. Where
 //! the paper leaves it open: reading comes before writing; α is one number for each head, learned; which place a head takes
-//! of the least used ones, and which of equally used ones comes first, goes by their order. Usage decides where to write;
+//! of the least used ones goes by usage, and by their order among equals. Usage decides where to write;
 //! no gradient flows through that choice.
 
 use candle_core::{DType, Device, Tensor as Value};
@@ -19,6 +19,7 @@ use rand::RngCore;
 use rekindle_autodiff::{Params, Tensor, Transpose};
 use rekindle_nn::{Builder, Fans, Init, Layer, Linear, Lstm, LstmConfig, LstmState};
 
+use super::cosine::cosines;
 use super::{BlackBox, Examples, Prequential, Targets, at_least_one, over_all};
 use crate::{Error, Loss, Result};
 
@@ -201,24 +202,15 @@ impl Mann {
     }
 }
 
-/// Cosines `[M, B, R, P]` of keys `[M, B, R, W]` and places `[M, B, P, W]`; zero for an empty place.
-fn cosines(keys: &Tensor, memory: &Tensor) -> Result<Tensor> {
-    // Below the root, so that an empty place has a gradient.
-    const EMPTY: f64 = 1e-6;
-    let unit = |x: &Tensor| x.div(&x.sqr()?.sum_keepdim(&[3])?.shift(EMPTY)?.sqrt()?);
-    Ok(unit(keys)?.product(Transpose::No, &unit(memory)?, Transpose::Yes)?)
-}
-
 /// For a usage `[M, B, P]`: the place of each head, one-hot `[M, B, R, P]`, head 0 having the least used one; and
 /// `[M, B, P, 1]`, zero at the least used place and one elsewhere.
 fn least_used(usage: &Tensor, heads: usize) -> Result<(Tensor, Tensor)> {
     let &[m, b, places] = usage.dims() else { unreachable!("usage has three axes") };
-    let (mut least, mut erased) = (vec![0.0f32; m * b * heads * places], vec![1.0f32; m * b * places]);
+    let (mut chosen, mut erased) = (vec![0.0f32; m * b * heads * places], vec![1.0f32; m * b * places]);
     for (row, usage) in usage.to_vec_f64()?.chunks(places).enumerate() {
-        let mut order: Vec<usize> = (0..places).collect();
-        order.sort_by(|&i, &j| usage[i].total_cmp(&usage[j]));
-        for (head, &place) in order[..heads].iter().enumerate() {
-            least[(row * heads + head) * places + place] = 1.0;
+        let order = least(usage, heads);
+        for (head, &place) in order.iter().enumerate() {
+            chosen[(row * heads + head) * places + place] = 1.0;
         }
         erased[row * places + order[0]] = 0.0;
     }
@@ -226,7 +218,21 @@ fn least_used(usage: &Tensor, heads: usize) -> Result<(Tensor, Tensor)> {
         let value = Value::from_vec(values, shape, &Device::Cpu)?;
         Ok(Tensor::new(value.to_dtype(usage.dtype())?.to_device(usage.device())?))
     };
-    Ok((tensor(least, &[m, b, heads, places])?, tensor(erased, &[m, b, places, 1])?))
+    Ok((tensor(chosen, &[m, b, heads, places])?, tensor(erased, &[m, b, places, 1])?))
+}
+
+/// The `n` least used places. Places that were never written to have the same usage but for rounding, which must not
+/// decide: of those that are as good as equal, the first is taken.
+fn least(usage: &[f64], n: usize) -> Vec<usize> {
+    const EQUAL: f64 = 1e-5;
+    let mut left: Vec<usize> = (0..usage.len()).collect();
+    let take = |_| {
+        let least = left.iter().map(|&place| usage[place]).fold(f64::INFINITY, f64::min);
+        // A NaN is never least; any place will do then, since training stops.
+        let first = left.iter().position(|&place| usage[place] <= least + EQUAL).unwrap_or(0);
+        left.remove(first)
+    };
+    (0..n).map(take).collect()
 }
 
 impl BlackBox for Mann {

@@ -10,6 +10,7 @@ mod quadratic;
 mod black_box;
 mod in_context;
 mod mann;
+mod meta_networks;
 mod neural_process;
 mod snail;
 // What users run: training that survives, evaluation, and that it learns.

@@ -94,9 +94,9 @@ fn outputs_are_those_of_scalar_loops() -> Result<()> {
 /// A function that ignores the task costs at least 3.006 on sine waves.
 #[test]
 fn a_mann_learns_to_learn_sine_waves() -> Result<()> {
-    let config = MannConfig { units: 40, places: 16, width: 10, heads: 2, ..MannConfig::new(1, Targets::Values(1)) };
-    let error = error_on_waves(Mann::new(config)?, 10, 500, 5e-3)?;
-    assert!(error < 2.2, "{error}");
+    let config = MannConfig { units: 32, places: 12, width: 8, heads: 1, ..MannConfig::new(1, Targets::Values(1)) };
+    let error = error_on_waves(Mann::new(config)?, 5, 300, 5e-3)?;
+    assert!(error < 2.7, "{error}");
     Ok(())
 }
 
