@@ -31,8 +31,8 @@ pub use maml::{Maml, MamlConfig};
 pub use maml_plus_plus::{MamlPlusPlus, MamlPlusPlusConfig};
 pub use meta_sgd::{MetaSgd, MetaSgdConfig};
 pub use model_based::{
-    BlackBox, BlackBoxLearner, Cell, Examples, Mann, MannConfig, MetaNetworks, MetaNetworksConfig, Prequential, Recurrent,
-    RecurrentConfig, Snail, SnailConfig, SnailLayer, Targets,
+    BlackBox, BlackBoxLearner, Cell, Examples, Mann, MannConfig, MetaNetworks, MetaNetworksConfig, Prequential,
+    Recurrent, RecurrentConfig, Snail, SnailConfig, SnailLayer, Targets,
 };
 pub use neural_process::{Aggregation, NeuralProcess, NeuralProcessConfig};
 pub use reptile::{Reptile, ReptileConfig};

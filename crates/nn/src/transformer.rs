@@ -103,13 +103,7 @@ impl Transformer {
     ///
     /// # Errors
     /// As [`forward`](Self::forward); if the cache is that of another model.
-    pub fn extend(
-        &self,
-        params: &Params,
-        x: &Tensor,
-        past: Option<&KvCache>,
-        look: Look,
-    ) -> Result<(Tensor, KvCache)> {
+    pub fn extend(&self, params: &Params, x: &Tensor, past: Option<&KvCache>, look: Look) -> Result<(Tensor, KvCache)> {
         let seen = past.map_or(0, KvCache::steps);
         let steps = self.check(x, past, look)?;
         let mask = look.mask(seen, steps, x.dtype(), x.device())?;
@@ -132,7 +126,11 @@ impl Transformer {
         };
         if let Some(past) = past.filter(|past| past.layers().len() != self.blocks.len()) {
             let found = [past.layers().len()];
-            return Err(Error::shape("the cache", &found, format!("one entry for each of {} layers", self.blocks.len())));
+            return Err(Error::shape(
+                "the cache",
+                &found,
+                format!("one entry for each of {} layers", self.blocks.len()),
+            ));
         }
         let last = look.last_position(past.map_or(0, KvCache::steps), steps)?;
         if last >= self.config.context {
@@ -175,10 +173,7 @@ impl Block {
         let norm = |part| LayerNorm::new(&join(name, part), width, LayerNorm::EPS);
         Ok(Self {
             norms: [norm("norm1")?, norm("norm2")?],
-            attend: MultiHeadAttention::new(
-                &join(name, "attend"),
-                MultiHeadAttentionConfig { width, heads, weight },
-            )?,
+            attend: MultiHeadAttention::new(&join(name, "attend"), MultiHeadAttentionConfig { width, heads, weight })?,
             up: linear("up", width, hidden)?,
             down: linear("down", hidden, width)?,
             activation,

@@ -46,9 +46,7 @@ fn shuffle(tasks: TaskBatch, rng: &mut dyn RngCore) -> Result<TaskBatch> {
         rows.extend(own);
     }
     let rows = Tensor::from_vec(rows, m * b, &Device::Cpu)?;
-    let reordered = |t: &Tensor| -> Result<Tensor> {
-        Ok(t.flatten(0, 1)?.index_select(&rows, 0)?.reshape(t.shape())?)
-    };
+    let reordered = |t: &Tensor| -> Result<Tensor> { Ok(t.flatten(0, 1)?.index_select(&rows, 0)?.reshape(t.shape())?) };
     Ok(TaskBatch { support: Batch { x: reordered(&x)?, y: reordered(&y)? }, query })
 }
 

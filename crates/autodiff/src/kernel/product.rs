@@ -144,7 +144,9 @@ fn plain(a: &Value, ta: bool, b: &Value, tb: bool) -> Result<Value> {
         return Ok(Value::zeros(shape, a.dtype(), a.device())?);
     }
     if !matches!(direct(&[&a, &b]), Direct::F64) {
-        return Ok(a.matmul(&b)?);
+        // Nor does it take three leading axes.
+        let batch: usize = lead.iter().product();
+        return Ok(a.reshape((batch, *i, *k))?.matmul(&b.reshape((batch, *k, j))?)?.reshape(shape)?);
     }
     slice!(left: f64 = a);
     slice!(right: f64 = b);

@@ -2,11 +2,14 @@
 //! are affordable.
 
 use anyhow::Result;
+use candle_core::D;
+use rekindle_autodiff::Params;
 use rekindle_meta::{
-    BlackBoxLearner, InContext, InContextConfig, Mann, MannConfig, MetaLearner, MetaNetworks, MetaNetworksConfig,
-    Prequential, Recurrent, RecurrentConfig, Snail, SnailConfig, Targets,
+    BlackBox, BlackBoxLearner, InContext, InContextConfig, Mann, MannConfig, MetaLearner, MetaNetworks,
+    MetaNetworksConfig, Prequential, Recurrent, RecurrentConfig, Snail, SnailConfig, SnailLayer, Targets,
 };
 use rekindle_nn::{Conv4Body, Conv4Config, Init};
+use rekindle_tasks::Batch;
 
 use super::prompts::tiny;
 
@@ -14,7 +17,7 @@ use super::prompts::tiny;
 pub(super) const WAYS: usize = 5;
 
 /// A learner with its name in metrics, a title, and what was published for 5-way 1-shot.
-pub(super) struct BlackBoxes {
+pub(super) struct Candidate {
     pub(super) name: &'static str,
     pub(super) title: &'static str,
     pub(super) learner: Box<dyn MetaLearner>,
@@ -25,10 +28,11 @@ pub(super) struct BlackBoxes {
 }
 
 /// Learners of 5-way tasks with one shot.
-pub(super) fn one_shot() -> Result<Vec<BlackBoxes>> {
+pub(super) fn one_shot() -> Result<Vec<Candidate>> {
     let (features, targets) = (body()?.features(), Targets::Classes(WAYS));
-    let of = |name, title, learner, published, rate| BlackBoxes { name, title, learner, published, rate };
+    let of = |name, title, learner, published, rate| Candidate { name, title, learner, published, rate };
     let santoro = (82.8, None, "Santoro et al. 2016, Table 1, second presentation of a class");
+    let meta_networks = MetaNetworksConfig { units: 32, ..MetaNetworksConfig::new(features, targets) };
     let mann = MannConfig { every_step: false, ..small_mann(features) };
     Ok(vec![
         of("lstm", "LSTM", boxed(Recurrent::new(RecurrentConfig::lstm(features, targets))?)?, None, 2e-3),
@@ -36,7 +40,7 @@ pub(super) fn one_shot() -> Result<Vec<BlackBoxes>> {
         of(
             "snail",
             "SNAIL",
-            boxed(Snail::new(SnailConfig::few_shot(features, WAYS, 1))?)?,
+            boxed(Snail::new(narrow_snail(features))?)?,
             Some((99.07, Some(0.16), "Mishra et al. 2018, Table 1")),
             2e-3,
         ),
@@ -44,7 +48,7 @@ pub(super) fn one_shot() -> Result<Vec<BlackBoxes>> {
         of(
             "meta-networks",
             "Meta Networks",
-            boxed(MetaNetworks::new(MetaNetworksConfig::new(features, targets))?)?,
+            boxed(MetaNetworks::new(meta_networks)?)?,
             Some((98.95, None, "Munkhdalai & Yu 2017, Table 1")),
             2e-3,
         ),
@@ -58,9 +62,21 @@ pub(super) fn recurrent() -> Result<(BlackBoxLearner<Recurrent>, BlackBoxLearner
     Ok((embedded(Recurrent::new(lstm)?)?, embedded(Mann::new(small_mann(features))?)?))
 }
 
-/// The paper's controller; a memory of 64 places in place of 128 is enough for 50 presentations.
+/// A third of the paper's controller, half of its memory: 64 places are enough for 50 presentations.
 fn small_mann(features: usize) -> MannConfig {
-    MannConfig { places: 64, ..MannConfig::new(features, Targets::Classes(WAYS)) }
+    MannConfig { units: 64, places: 64, width: 20, ..MannConfig::new(features, Targets::Classes(WAYS)) }
+}
+
+/// The paper's layers with half of its widths.
+fn narrow_snail(features: usize) -> SnailConfig {
+    let mut config = SnailConfig::few_shot(features, WAYS, 1);
+    for layer in &mut config.layers {
+        *layer = match *layer {
+            SnailLayer::Convolutions(filters) => SnailLayer::Convolutions(filters / 2),
+            SnailLayer::Attention { keys, values } => SnailLayer::Attention { keys: keys / 2, values: values / 2 },
+        };
+    }
+    config
 }
 
 fn transformer(features: usize) -> InContextConfig {
@@ -72,23 +88,23 @@ fn body() -> Result<Conv4Body> {
     Ok(Conv4Body::new(Conv4Config { conv: Init::HeNormal, ..Conv4Config::omniglot() })?)
 }
 
-fn embedded<B: rekindle_meta::BlackBox>(core: B) -> Result<BlackBoxLearner<B>> {
+fn embedded<B: BlackBox>(core: B) -> Result<BlackBoxLearner<B>> {
     Ok(BlackBoxLearner::with_embedding(core, body()?))
 }
 
-fn boxed(core: impl rekindle_meta::BlackBox + 'static) -> Result<Box<dyn MetaLearner>> {
+fn boxed(core: impl BlackBox + 'static) -> Result<Box<dyn MetaLearner>> {
     Ok(Box::new(embedded(core)?))
 }
 
 /// Accuracies at the first, second, … sight of a class in a sequence of labelled images.
 pub(super) fn at_sights<B: Prequential>(
     learner: &BlackBoxLearner<B>,
-    params: &rekindle_autodiff::Params,
-    sequence: &rekindle_tasks::Batch,
+    params: &Params,
+    sequence: &Batch,
     sights: usize,
 ) -> Result<Vec<Vec<f64>>> {
     let logits = learner.outputs(params, sequence)?;
-    let guesses = logits.value().argmax(candle_core::D::Minus1)?.to_vec2::<u32>()?;
+    let guesses = logits.value().argmax(D::Minus1)?.to_vec2::<u32>()?;
     let labels = sequence.y.to_vec2::<u32>()?;
     let mut accuracies = vec![Vec::with_capacity(labels.len()); sights];
     for (guesses, labels) in guesses.iter().zip(&labels) {

@@ -67,14 +67,7 @@ impl Experiment for SpeedInContext {
 }
 
 fn study() -> Study {
-    Study {
-        name: String::new(),
-        inputs: INPUTS,
-        shots: SHOTS,
-        transformer: tiny(),
-        iterations: 1,
-        rates: [1e-3, 1e-3],
-    }
+    Study { name: String::new(), inputs: INPUTS, shots: SHOTS, transformer: tiny(), iterations: 1, rates: [1e-3, 1e-3] }
 }
 
 fn measure(ctx: &Context) -> Measure {

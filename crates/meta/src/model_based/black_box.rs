@@ -72,10 +72,7 @@ pub trait Prequential: BlackBox {
 }
 
 /// The losses of all examples of a task, of its support and of its query set, as one mean: `(S L_s + Q L_q)/(S + Q)`.
-pub(crate) fn over_all(
-    (support, n_support): (&Tensor, usize),
-    (query, n_query): (&Tensor, usize),
-) -> Result<Tensor> {
+pub(crate) fn over_all((support, n_support): (&Tensor, usize), (query, n_query): (&Tensor, usize)) -> Result<Tensor> {
     let all = (n_support + n_query) as f64;
     Ok(support.scale(n_support as f64 / all)?.add(&query.scale(n_query as f64 / all)?)?)
 }

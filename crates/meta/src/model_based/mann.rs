@@ -56,12 +56,7 @@ impl MannConfig {
     /// # Errors
     /// Naming what is out of range.
     pub fn validate(&self) -> Result<()> {
-        at_least_one(&[
-            ("inputs", self.inputs),
-            ("units", self.units),
-            ("width", self.width),
-            ("heads", self.heads),
-        ])?;
+        at_least_one(&[("inputs", self.inputs), ("units", self.units), ("width", self.width), ("heads", self.heads)])?;
         if self.places < self.heads {
             return Err(Error::setting("places", &self.places, "at least one for each head"));
         }
@@ -249,8 +244,15 @@ impl BlackBox for Mann {
     fn observe(&self, params: &Params, support: Examples<'_>) -> Result<Params> {
         let State { controller: LstmState { h, c }, memory, read, read_weights, usage, y } =
             self.run(params, support)?.1;
-        let leaves =
-            [("h", h), ("c", c), ("memory", memory), ("read", read), ("where", read_weights), ("usage", usage), ("y", y)];
+        let leaves = [
+            ("h", h),
+            ("c", c),
+            ("memory", memory),
+            ("read", read),
+            ("where", read_weights),
+            ("usage", usage),
+            ("y", y),
+        ];
         Ok(Params::new(leaves.map(|(name, leaf)| (name.to_owned(), leaf)))?)
     }
 

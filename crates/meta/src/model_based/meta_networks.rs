@@ -89,7 +89,11 @@ impl MetaNetworks {
             out: linear("out", units, targets.size())?,
             summarise: Lstm::new("summarise", LstmConfig { inputs: 2, units: meta_units, forget_bias: 1.0 })?,
             read: linear("read", meta_units, 1)?,
-            map: [linear("map1", 2, meta_units)?, linear("map2", meta_units, meta_units)?, linear("map3", meta_units, 1)?],
+            map: [
+                linear("map1", 2, meta_units)?,
+                linear("map2", meta_units, meta_units)?,
+                linear("map3", meta_units, 1)?,
+            ],
             config,
         })
     }

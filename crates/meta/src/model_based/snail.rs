@@ -225,7 +225,8 @@ impl BlackBox for Snail {
         let shots = support.x.dim(1)?;
         if shots == 0 || shots >= self.config.steps {
             let most = self.config.steps - 1;
-            let message = format!("{shots} support examples for a SNAIL of {} steps, which takes 1 to {most}", most + 1);
+            let message =
+                format!("{shots} support examples for a SNAIL of {} steps, which takes 1 to {most}", most + 1);
             return Err(Error::Batch { message });
         }
         let y = self.config.targets.encode(support.y, support.x)?;

@@ -29,7 +29,7 @@ fn learner(inputs: usize, targets: Targets, tokens: Tokens, every_prefix: bool) 
 fn in_context_learners_follow_the_rules() {
     for tokens in [Tokens::Interleaved, Tokens::Joined] {
         for every_prefix in [false, true] {
-            passes(learner(1, Targets::Values(1), tokens, every_prefix));
+            passes(learner(1, Targets::Values(1), tokens, every_prefix), true);
         }
         passes_with_images(learner(5, Targets::Classes(3), tokens, false));
         outputs_are_answers_after_prefixes(learner(1, Targets::Values(1), tokens, false));
@@ -64,7 +64,9 @@ fn relative_errors(outputs: &rekindle_autodiff::Tensor, targets: &Value, dims: f
 fn baselines_have_their_closed_forms() -> Result<()> {
     let d = 5.0;
     let prompts = FunctionTasks::linear(5, 12).sample(&mut ChaCha8Rng::seed_from_u64(2), 4000)?.support;
-    let errors = |baseline: Baseline| Ok::<_, rekindle_meta::Error>(relative_errors(&baseline.outputs(&prompts)?, &prompts.y, d));
+    let errors = |baseline: Baseline| {
+        Ok::<_, rekindle_meta::Error>(relative_errors(&baseline.outputs(&prompts)?, &prompts.y, d))
+    };
     let (zero, squares, averaging) =
         (errors(Baseline::Zero)?, errors(Baseline::LeastSquares)?, errors(Baseline::Averaging)?);
     for k in 0..12 {

@@ -2,9 +2,7 @@
 
 use candle_core::{DType, Device};
 use rekindle_autodiff::{Params, Tensor};
-use rekindle_nn::{
-    Activation, Error, Init, KvCache, Layer, Look, Result, Transformer, TransformerConfig, causal_mask,
-};
+use rekindle_nn::{Activation, Error, Init, KvCache, Layer, Look, Result, Transformer, TransformerConfig, causal_mask};
 
 use crate::common::{Apply, assert_close, assert_gradients, assert_tasks_are_independent, per_task, random, rng};
 
@@ -37,12 +35,10 @@ fn one_layer_is_its_equations() -> Result<()> {
     let params = params(&net, 2);
     let leaf = |name: &str| params.get(&format!("net.{name}")).unwrap();
     let x = random(&mut rng(3), &[2, 3, 5, D]);
-    let norm = |x: &Tensor, name: &str| {
-        x.layer_norm(leaf(&format!("{name}.gamma")), leaf(&format!("{name}.beta")), 1e-5)
-    };
-    let linear = |x: &Tensor, name: &str| {
-        x.linear(leaf(&format!("{name}.weight")), Some(leaf(&format!("{name}.bias"))))
-    };
+    let norm =
+        |x: &Tensor, name: &str| x.layer_norm(leaf(&format!("{name}.gamma")), leaf(&format!("{name}.beta")), 1e-5);
+    let linear =
+        |x: &Tensor, name: &str| x.linear(leaf(&format!("{name}.weight")), Some(leaf(&format!("{name}.bias"))));
     let h = x.add(&leaf("positions").narrow(1, 0, 5)?.unsqueeze(1)?)?;
     let z = norm(&h, "layer1.norm1")?;
     let heads = |part: &str| -> Result<Vec<Tensor>> {
@@ -95,8 +91,7 @@ fn steps_on_their_own_end_a_sequence_each() -> Result<()> {
     for t in 0..5 {
         let end = ends.narrow(2, t, 1)?;
         let after = |len: usize| -> Result<Tensor> {
-            let sequence =
-                if len == 0 { end.clone() } else { Tensor::cat(&[&prompt.narrow(2, 0, len)?, &end], 2)? };
+            let sequence = if len == 0 { end.clone() } else { Tensor::cat(&[&prompt.narrow(2, 0, len)?, &end], 2)? };
             Ok(net.forward(&params, &sequence)?.narrow(2, len, 1)?)
         };
         assert_close(&alone.narrow(2, t, 1)?, &after(4)?, 1e-12);

@@ -39,10 +39,7 @@ impl Curriculum {
     #[must_use]
     pub fn linear() -> Self {
         let every = 2000;
-        Self {
-            dims: Ramp { start: 5, end: 20, step: 1, every },
-            shots: Ramp { start: 10, end: 40, step: 2, every },
-        }
+        Self { dims: Ramp { start: 5, end: 20, step: 1, every }, shots: Ramp { start: 10, end: 40, step: 2, every } }
     }
 
     /// Of trees and networks: 5 to 20 coordinates, 26 to 101 points, five more every 2,000 iterations.
