@@ -97,7 +97,7 @@ fn waves(shots: usize) -> Sinusoid {
 }
 
 fn train(ctx: &Context, name: &str, learner: &BlackBoxLearner<NeuralProcess>, seed: u64) -> Result<Params> {
-    let iterations = ctx.mode().of([1_500, 20_000, 100_000]);
+    let iterations = ctx.mode().of([3_000, 20_000, 100_000]);
     let (trained, _) = Training {
         name: format!("{name}-{iterations}-seed{seed}"),
         learner,
