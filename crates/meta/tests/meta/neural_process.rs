@@ -72,10 +72,10 @@ fn the_likelihood_is_that_of_a_normal_distribution() -> Result<()> {
     Ok(())
 }
 
-/// With more examples both know more, and attention knows more than the mean does. A process that ignores the examples
+/// With more examples both know more, and attention about as much as the mean does, at least. A process that ignores the examples
 /// has at best the likelihood of a normal distribution with the variance of the best such function, 3.006: −1.97.
 #[test]
-fn likelihood_grows_with_the_examples_and_attention_is_ahead() -> Result<()> {
+fn likelihood_grows_with_the_examples_and_attention_is_not_behind() -> Result<()> {
     let likelihood = |aggregation| -> Result<[f64; 2]> {
         let config =
             NeuralProcessConfig { width: 32, layers: [2, 2], aggregation, ..NeuralProcessConfig::conditional(1, 1) };
