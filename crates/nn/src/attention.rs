@@ -123,9 +123,33 @@ impl MultiHeadAttention {
     /// # Errors
     /// If the shapes do not fit, or if a parameter is missing.
     pub fn attend(&self, params: &Params, x: &Tensor, memory: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+        let (keys, values) = self.keys_and_values(params, memory, memory)?;
+        self.look(params, x, (&keys, &values), mask)
+    }
+
+    /// Projections of what keys and of what values are made of, both `[M, B, S, D]`, each to `[M, B, heads, S, D/heads]`:
+    /// what a step looks at, to be kept where many steps look at the same.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or if a parameter is missing.
+    pub fn keys_and_values(&self, params: &Params, keys: &Tensor, values: &Tensor) -> Result<(Tensor, Tensor)> {
         let split = |linear: &Linear, x: &Tensor| self.split(&linear.forward(params, x)?);
-        let (q, k, v) = (split(&self.query, x)?, split(&self.key, memory)?, split(&self.value, memory)?);
-        let joined = attention(&q, &k, &v, mask)?.transpose(2, 3)?; // [M, B, T, heads, D/heads]
+        Ok((split(&self.key, keys)?, split(&self.value, values)?))
+    }
+
+    /// Every step of `x [M, B, T, D]` looks at keys and values `[M, B, heads, S, D/heads]`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or if a parameter is missing.
+    pub fn look(
+        &self,
+        params: &Params,
+        x: &Tensor,
+        (keys, values): (&Tensor, &Tensor),
+        mask: Option<&Tensor>,
+    ) -> Result<Tensor> {
+        let queries = self.split(&self.query.forward(params, x)?)?;
+        let joined = attention(&queries, keys, values, mask)?.transpose(2, 3)?; // [M, B, T, heads, D/heads]
         let &[m, b, t, ..] = joined.dims() else { unreachable!("`split` answers five axes") };
         self.out.forward(params, &joined.reshape((m, b, t, self.out.inputs()))?)
     }

@@ -38,6 +38,17 @@ pub enum Error {
         /// Image width W.
         width: usize,
     },
+    /// A sequence that is longer than a model has positions for.
+    #[error(
+        "step {steps} of a sequence for a model of {context} positions; shorten the sequence, or make the model with \
+         `context` ≥ {steps} and train it on sequences of that length"
+    )]
+    TooLong {
+        /// Steps that were to be seen.
+        steps: usize,
+        /// Positions that the model has.
+        context: usize,
+    },
     /// An error of the tape's.
     #[error(transparent)]
     Autodiff(#[from] rekindle_autodiff::Error),

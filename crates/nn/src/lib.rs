@@ -18,6 +18,7 @@ mod norm;
 mod resnet12;
 mod rnn;
 mod vit;
+mod transformer;
 
 mod error;
 
@@ -39,3 +40,4 @@ pub use norm::{BatchNorm, LayerNorm};
 pub use resnet12::{ResNet12, ResNet12Body, ResNet12Config};
 pub use rnn::{Gru, Lstm, LstmConfig, LstmState};
 pub use vit::{Vit, VitConfig};
+pub use transformer::{KvCache, Look, Transformer, TransformerConfig};

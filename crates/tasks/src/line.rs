@@ -82,7 +82,7 @@ impl TaskSampler for Line {
 }
 
 /// A standard normal draw by Box and Muller's formula, in libm's functions for the sake of equal bits on every machine.
-fn normal(rng: &mut dyn RngCore) -> f32 {
+pub(crate) fn normal(rng: &mut dyn RngCore) -> f32 {
     let (u, v): (f32, f32) = (1.0 - rng.random::<f32>(), rng.random());
     libm::sqrtf(-2.0 * libm::logf(u)) * libm::cosf(std::f32::consts::TAU * v)
 }

@@ -49,7 +49,7 @@ impl Prefetch {
         Ok(Self { batches: Some(receiver), thread: Some(thread) })
     }
 
-    /// The next batch; waits for it if need be. It equals `sampler.sample(&mut batch_rng(seed, i), n_tasks)`.
+    /// The next batch; waits for it if need be. It equals `sampler.sample_at(&mut batch_rng(seed, i), n_tasks, i)`.
     ///
     /// # Errors
     /// The sampler's own error, or [`Error::SamplerPanicked`]; after either, [`Error::PrefetchEnded`].
@@ -73,7 +73,7 @@ impl Drop for Prefetch {
 /// Sends batches until the receiver is gone or one fails.
 fn draw_all(sampler: &dyn TaskSampler, seed: u64, n_tasks: usize, first: u64, batches: &SyncSender<Result<TaskBatch>>) {
     for iteration in first.. {
-        let draw = || sampler.sample(&mut batch_rng(seed, iteration), n_tasks);
+        let draw = || sampler.sample_at(&mut batch_rng(seed, iteration), n_tasks, iteration);
         let batch = catch_unwind(AssertUnwindSafe(draw))
             .unwrap_or_else(|panic| Err(Error::SamplerPanicked { iteration, message: panic_message(&*panic) }));
         let failed = batch.is_err();

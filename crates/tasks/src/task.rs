@@ -177,17 +177,34 @@ pub trait TaskSampler: Send + Sync {
     /// # Errors
     /// Whatever keeps the sampler from filling an episode, such as [`Error::TooFewClasses`].
     fn sample(&self, rng: &mut dyn RngCore, n_tasks: usize) -> Result<TaskBatch>;
+
+    /// Draws the tasks of a training's batch `iteration`: by default those of [`sample`](Self::sample). A curriculum looks
+    /// at the iteration, and at nothing else, so that a run that resumes goes on where it was.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample).
+    fn sample_at(&self, rng: &mut dyn RngCore, n_tasks: usize, _iteration: u64) -> Result<TaskBatch> {
+        self.sample(rng, n_tasks)
+    }
 }
 
 impl<S: TaskSampler + ?Sized> TaskSampler for std::sync::Arc<S> {
     fn sample(&self, rng: &mut dyn RngCore, n_tasks: usize) -> Result<TaskBatch> {
         (**self).sample(rng, n_tasks)
     }
+
+    fn sample_at(&self, rng: &mut dyn RngCore, n_tasks: usize, iteration: u64) -> Result<TaskBatch> {
+        (**self).sample_at(rng, n_tasks, iteration)
+    }
 }
 
 impl<S: TaskSampler + ?Sized> TaskSampler for Box<S> {
     fn sample(&self, rng: &mut dyn RngCore, n_tasks: usize) -> Result<TaskBatch> {
         (**self).sample(rng, n_tasks)
+    }
+
+    fn sample_at(&self, rng: &mut dyn RngCore, n_tasks: usize, iteration: u64) -> Result<TaskBatch> {
+        (**self).sample_at(rng, n_tasks, iteration)
     }
 }
 

@@ -95,10 +95,11 @@ fn one_pass(
 /// The tensor itself where all axes but the last `inner` ones can be walked with one stride, a copy otherwise.
 fn even_lead(x: &Value, inner: usize) -> Result<Cow<'_, Value>> {
     let lead = x.rank() - inner;
-    let (dims, strides) = (&x.dims()[..lead], &x.stride()[..lead]);
-    let repeats = dims.iter().zip(strides).all(|(&n, &stride)| n == 1 || stride == 0);
-    let follows = |axis: usize| dims[axis - 1] == 1 || strides[axis - 1] == dims[axis] * strides[axis];
-    if repeats || (1..lead).all(follows) { Ok(Cow::Borrowed(x)) } else { Ok(Cow::Owned(x.contiguous()?)) }
+    // An axis of size 1 may have any stride; what counts is how its neighbours follow each other.
+    let axes = x.dims()[..lead].iter().zip(&x.stride()[..lead]).filter(|(n, _)| **n != 1);
+    let axes: SmallVec<[(&usize, &usize); 4]> = axes.collect();
+    let even = axes.windows(2).all(|pair| *pair[0].1 == pair[1].0 * pair[1].1);
+    if even { Ok(Cow::Borrowed(x)) } else { Ok(Cow::Owned(x.contiguous()?)) }
 }
 
 /// As [`even_lead`], with the elements of a row side by side.
@@ -143,7 +144,9 @@ fn plain(a: &Value, ta: bool, b: &Value, tb: bool) -> Result<Value> {
         return Ok(Value::zeros(shape, a.dtype(), a.device())?);
     }
     if !matches!(direct(&[&a, &b]), Direct::F64) {
-        return Ok(a.matmul(&b)?);
+        // Nor does it take three leading axes.
+        let batch: usize = lead.iter().product();
+        return Ok(a.reshape((batch, *i, *k))?.matmul(&b.reshape((batch, *k, j))?)?.reshape(shape)?);
     }
     slice!(left: f64 = a);
     slice!(right: f64 = b);

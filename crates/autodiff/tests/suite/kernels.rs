@@ -281,6 +281,21 @@ fn norm_loop(x: &Tensor, gamma: &Tensor, beta: &Tensor, u: &Tensor, eps: f64) ->
     Ok([tensor(y, x)?, tensor(dx, x)?, tensor(dgamma, gamma)?, tensor(dbeta, beta)?])
 }
 
+/// Heads of an attention with one example a task, `[M, 1, T, heads, D]` with T and the heads exchanged: tasks and heads do not
+/// follow each other in memory, and the axis of size 1 between them must not hide that. Oracle: packed operands.
+#[test]
+fn an_axis_of_size_one_does_not_join_its_neighbours() -> Result<()> {
+    let split = |seed| f32s(&uniform(&[3, 1, 5, 2, 4], &mut rng(seed))).transpose(2, 3);
+    let (q, k) = (split(1)?, split(2)?);
+    let (packed_q, packed_k) = (q.contiguous()?, k.contiguous()?);
+    let expected = packed_q.product(Transpose::No, &packed_k, Transpose::Yes)?.to_vec_f64()?;
+    for (mode, y) in both(|| q.product(Transpose::No, &k, Transpose::Yes)) {
+        let close = |(a, b): (f64, &f64)| (a - b).abs() < 1e-6;
+        assert!(y.to_vec_f64()?.into_iter().zip(&expected).all(close), "{mode}");
+    }
+    Ok(())
+}
+
 /// One example has no spread: what is left is β, and no gradient comes back to the example.
 #[test]
 fn batch_norm_of_one_row_is_its_beta() -> Result<()> {

@@ -9,6 +9,8 @@ mod curriculum_teacher;
 mod family_omniglot;
 mod finetune;
 mod goal_rnn;
+mod in_context_functions;
+mod in_context_linear;
 mod maml_characters;
 mod maml_sinusoid;
 mod maze_rl2;
@@ -17,6 +19,8 @@ mod meta_dataset_sampler;
 mod multitask;
 mod metric_glyphs;
 mod metric_omniglot;
+mod model_based_omniglot;
+mod neural_process_sinusoid;
 mod point_maml;
 mod progressive;
 mod reptile_sinusoid;
@@ -24,6 +28,7 @@ mod rl2;
 mod speed_envs;
 mod speed_growth;
 mod speed_gru;
+mod speed_in_context;
 mod speed_kernels;
 mod speed_maml_conv4;
 mod speed_maml_sinusoid;
@@ -37,6 +42,7 @@ mod zsl_glyphs;
 
 mod addition;
 mod bandit_agents;
+mod black_boxes;
 mod canvas;
 mod descent;
 mod embedding;
@@ -54,6 +60,7 @@ mod meta_iterations;
 mod meta_training;
 mod navigation;
 mod pooled;
+mod prompts;
 mod settings;
 mod sine_plot;
 mod training;
@@ -72,6 +79,10 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(meta_dataset_sampler::MetaDatasetSampler),
         Box::new(metric_glyphs::MetricGlyphs),
         Box::new(metric_omniglot::MetricOmniglot),
+        Box::new(neural_process_sinusoid::NeuralProcessSinusoid),
+        Box::new(in_context_linear::InContextLinear),
+        Box::new(in_context_functions::InContextFunctions),
+        Box::new(model_based_omniglot::ModelBasedOmniglot),
         Box::new(bandits_optimal::BanditsOptimal),
         Box::new(bandits_baselines::BanditsBaselines),
         Box::new(mdp_baselines::MdpBaselines),
@@ -98,6 +109,7 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(speed_maml_conv4::SpeedMamlConv4),
         Box::new(speed_proto_conv4::SpeedProtoConv4),
         Box::new(speed_gru::SpeedGru),
+        Box::new(speed_in_context::SpeedInContext),
         Box::new(speed_rl2::SpeedBanditRollout),
         Box::new(speed_rl2::SpeedRl2Update),
         Box::new(speed_point_maml::SpeedPointMaml),

@@ -8,6 +8,13 @@ mod maml;
 mod quadratic;
 // Learners that compare: the suite, each head against an independent computation, errors, and that they learn.
 mod metric;
+// Learners that are a network: conformance, one pass against step by step, and what they learn.
+mod black_box;
+mod in_context;
+mod mann;
+mod meta_networks;
+mod neural_process;
+mod snail;
 // What users run: training that survives, evaluation, and that it learns.
 mod evaluate;
 mod learning;

@@ -12,6 +12,7 @@ mod vit;
 mod attention;
 mod norm;
 mod recurrent;
+mod transformer;
 
 // Where their weights start.
 mod init;
