@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod descent;
 mod error;
+pub mod successor;
 
 pub use error::{Error, Result};

@@ -23,6 +23,7 @@ mod speed_point_maml;
 mod speed_proto_conv4;
 mod speed_rl2;
 mod speed_tape;
+mod successor;
 
 mod bandit_agents;
 mod canvas;
@@ -37,6 +38,8 @@ mod navigation;
 mod pooled;
 mod settings;
 mod sine_plot;
+mod successor_reacher;
+mod successor_rooms;
 mod training;
 mod units;
 
@@ -60,6 +63,7 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(maze_rl2::MazeRl2),
         Box::new(classic::ClassicPpo),
         Box::new(classic::ClassicTrpo),
+        Box::new(successor::TransferSuccessor),
         Box::new(speed_kernels::SpeedKernels),
         Box::new(speed_tape::SpeedTape),
         Box::new(speed_maml_sinusoid::SpeedMamlSinusoid),
