@@ -5,6 +5,7 @@ mod env; // read first
 mod action;
 mod augment;
 mod bandit;
+mod blocks;
 mod bounds;
 mod classic;
 mod crawler;
@@ -30,8 +31,9 @@ mod error;
 pub use action::{Action, ActionBuffer, Actions};
 pub use augment::{Augment, Layout};
 pub use bandit::{Bandit, BernoulliBandits, GaussianBandits};
+pub use blocks::{BlockEnv, BlockReach, Body};
 pub use bounds::ClipActions;
-pub use classic::{CartPole, Catch, MountainCar, MountainCarContinuous, Pendulum};
+pub use classic::{CartPole, CartPoleBody, Catch, MountainCar, MountainCarContinuous, Pendulum, RandomCartPoles};
 pub use crawler::{Crawler, Ground};
 pub use env::{Env, Transition};
 pub use error::{Error, Result};

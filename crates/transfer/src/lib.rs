@@ -2,6 +2,7 @@
 
 mod descent;
 mod error;
+pub mod policy;
 pub mod successor;
 
 pub use error::{Error, Result};

@@ -1,5 +1,6 @@
 //! The experiments, in the order of the report.
 
+mod actor_mimic;
 mod bandits_baselines;
 mod bandits_optimal;
 mod classic;
@@ -9,9 +10,14 @@ mod maml_characters;
 mod maml_sinusoid;
 mod maze_rl2;
 mod mdp_baselines;
+mod modular;
+mod options;
 mod point_maml;
+mod randomised;
 mod reptile_sinusoid;
 mod rl2;
+mod self_supervision;
+mod soft_q;
 mod speed_envs;
 mod speed_growth;
 mod speed_gru;
@@ -64,6 +70,12 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(classic::ClassicPpo),
         Box::new(classic::ClassicTrpo),
         Box::new(successor::TransferSuccessor),
+        Box::new(soft_q::TransferSoftQ),
+        Box::new(actor_mimic::TransferActorMimic),
+        Box::new(modular::TransferModular),
+        Box::new(options::TransferOptions),
+        Box::new(self_supervision::TransferSelfSupervision),
+        Box::new(randomised::TransferRandomised),
         Box::new(speed_kernels::SpeedKernels),
         Box::new(speed_tape::SpeedTape),
         Box::new(speed_maml_sinusoid::SpeedMamlSinusoid),

@@ -2,8 +2,8 @@
 
 use rekindle_envs::conformance::{Config, check, check_env, check_linear_reward};
 use rekindle_envs::{
-    Action, Crawler, Env, EnvFamily, FourRooms, FourRoomsEnv, GridRooms, GridRoomsEnv, Ground, LinearReward, Reacher,
-    Result, Space, Transition, stream_rng,
+    Action, BlockReach, Body, CartPole, CartPoleBody, Crawler, Env, EnvFamily, FourRooms, FourRoomsEnv, GridRooms,
+    GridRoomsEnv, Ground, LinearReward, RandomCartPoles, Reacher, Result, Space, Transition, stream_rng,
 };
 
 #[test]
@@ -12,6 +12,10 @@ fn they_run_the_suite() -> Result<()> {
     assert!(check(&FourRooms::default(), &config)?.truncated > 0);
     assert!(check(&GridRooms::default(), &config)?.truncated > 0);
     assert!(check(&Reacher { horizon: 50, ..Reacher::default() }, &config)?.truncated > 0);
+    assert!(check(&RandomCartPoles::default(), &config)?.terminated > 0);
+    for body in [Body::Cross, Body::Diagonal, Body::Tank] {
+        assert!(check(&BlockReach { body, horizon: 60 }, &config)?.terminated > 0);
+    }
     for ground in [Ground::Open, Ground::Wide, Ground::Narrow, Ground::UShaped] {
         check_env(&Crawler::new(ground, 50)?, &config)?;
     }
@@ -157,6 +161,53 @@ fn the_crawler_walks_by_stretching_and_pulling() -> Result<()> {
     let moved = play(&mut open, [2, 2, 2, 3].repeat(30))?.iter().map(|step| step.reward).sum::<f32>();
     let [x, y] = open.inner().position();
     assert!((10.0..30.0).contains(&moved) && x.abs().max(y.abs()) > 2.8, "{moved}");
+    Ok(())
+}
+
+/// Whoever does as the expert says touches the block, with every body: the plane is 28 moves from corner to corner, and a tank
+/// turns by 45° at most four times in a row.
+#[test]
+fn experts_touch_the_block_that_counts() -> Result<()> {
+    for body in [Body::Cross, Body::Diagonal, Body::Tank] {
+        for task in 0..BlockReach::TASKS {
+            let (mut env, mut obs) = (BlockReach { body, horizon: 60 }.make(&task)?, [0.0; 10]);
+            let rng = &mut stream_rng(task as u64, 0);
+            for episode in 0..100 {
+                env.reset(rng, &mut obs)?;
+                let mut last = None;
+                while last.is_none_or(|step: Transition| !step.done()) {
+                    last = Some(env.step(Action::Discrete(env.inner().expert()), rng, &mut obs)?);
+                }
+                assert!(last.is_some_and(|step| step.terminated && step.reward == 1.0), "{body:?} {task} {episode}");
+                let gap = f64::from(obs[2 * task]).hypot(f64::from(obs[2 * task + 1]));
+                assert!(gap <= 0.1201, "{gap}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Bodies lie within their bounds, half of them below the geometric mean; a stronger push moves the cart in proportion.
+#[test]
+fn bodies_of_cart_poles_are_drawn_and_matter() -> Result<()> {
+    let family = RandomCartPoles::default();
+    let bodies = family.sample_tasks(&mut stream_rng(1, 0), 2000)?;
+    assert!(bodies.iter().all(|body| (3.3..=30.0).contains(&body.force) && (0.25..=2.0).contains(&body.half_length)));
+    // Standard deviation of the count 22.
+    let below = bodies.iter().filter(|body| body.force < (3.3_f64 * 30.0).sqrt()).count();
+    assert!((900..1100).contains(&below), "{below}");
+    let speed = |body: CartPoleBody| -> Result<f32> {
+        let (mut env, mut obs) = (CartPole::with_body(body)?, [0.0; 4]);
+        env.set_state([0.0; 4]);
+        env.step(Action::Discrete(1), &mut stream_rng(0, 0), &mut obs)?;
+        Ok(obs[1])
+    };
+    let usual = speed(CartPoleBody::default())?;
+    let strong = speed(CartPoleBody { force: 20.0, ..CartPoleBody::default() })?;
+    assert!((strong - 2.0 * usual).abs() < 1e-6 && usual > 0.0);
+    let wrong = CartPole::with_body(CartPoleBody { pole_mass: 0.0, ..CartPoleBody::default() }).unwrap_err();
+    assert!(wrong.to_string().contains("`pole_mass` is 0"));
+    assert!(RandomCartPoles { force: [2.0, 1.0], ..family }.sample(&mut stream_rng(0, 0)).is_err());
     Ok(())
 }
 

@@ -25,7 +25,7 @@ mod encoder;
 mod exact;
 mod features;
 mod learned;
-mod linear;
+pub(crate) mod linear;
 mod q_learning;
 mod regression;
 mod sfql;
