@@ -6,7 +6,10 @@
 
 use rand::RngCore;
 
-use crate::{Action, ActionBuffer, Actions, Env, EnvFamily, Error, Result, Single, Space, VecEnv, env_rng, stream_rng};
+use crate::{
+    Action, ActionBuffer, Actions, Env, EnvFamily, Error, LinearReward, Result, Single, Space, VecEnv, env_rng,
+    stream_rng,
+};
 
 /// How much is played.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +85,44 @@ pub fn check<F: EnvFamily>(family: &F, config: &Config) -> Result<Report> {
         return fail("ends", format!("no episode ended in {} steps", config.steps));
     }
     Ok(report)
+}
+
+/// Checks that the reward of every step is φᵀw, to `1e-4` of the larger of 1 and its size, over `config.steps` random steps of
+/// each task, and that tasks differ in nothing but w: the same actions have the same features.
+///
+/// # Errors
+/// [`Error::Conformance`]; the family's own errors.
+pub fn check_linear_reward<F: EnvFamily>(family: &F, config: &Config) -> Result<()>
+where
+    F::Env: LinearReward,
+{
+    let tasks = family.sample_tasks(&mut stream_rng(config.seed, 0), config.n_tasks)?;
+    let features = tasks.iter().map(|task| linear_steps(family.make(task)?, config)).collect::<Result<Vec<_>>>()?;
+    if features.windows(2).any(|pair| pair[0] != pair[1]) {
+        return fail("linear reward", "two tasks have other features for the same actions".into());
+    }
+    Ok(())
+}
+
+/// Features of all steps, `[T, F]`.
+fn linear_steps(mut env: impl LinearReward, config: &Config) -> Result<Vec<f32>> {
+    let space = env.action_space();
+    let (mut obs, mut rng) = (vec![0.0; env.observation_space().size()], env_rng(config.seed, 0, 0));
+    let actions = space.sample_actions(&mut stream_rng(config.seed, 1), config.steps);
+    let mut features = Vec::new();
+    env.reset(&mut rng, &mut obs)?;
+    for i in 0..config.steps {
+        let step = env.step(actions.view().get(i, space.size()), &mut rng, &mut obs)?;
+        let linear: f32 = env.features().iter().zip(env.weights()).map(|(phi, w)| phi * w).sum();
+        if env.features().len() != env.weights().len() || (step.reward - linear).abs() > 1e-4 * linear.abs().max(1.0) {
+            return fail("linear reward", format!("a step pays {}, but its features say {linear}", step.reward));
+        }
+        features.extend_from_slice(env.features());
+        if step.done() {
+            env.reset(&mut rng, &mut obs)?;
+        }
+    }
+    Ok(features)
 }
 
 fn fail<T>(check: &'static str, reason: String) -> Result<T> {

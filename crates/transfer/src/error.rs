@@ -124,6 +124,25 @@ pub enum Error {
     NotAState {
         /// The file.
         path: std::path::PathBuf,
+    /// More or fewer numbers than something has.
+    #[error(
+        "{what} has {found} numbers, but {expected} are expected; give as many as the world or the agent was made with"
+    )]
+    Width {
+        /// What has them.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many should be.
+        expected: usize,
+    },
+    /// A number that is none, or infinite.
+    #[error("the {what} became {value}; lower the learning rate, or clip the gradients")]
+    NotFinite {
+        /// Which number.
+        what: &'static str,
+        /// Its value.
+        value: f64,
     },
     /// From the tape.
     #[error(transparent)]

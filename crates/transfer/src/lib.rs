@@ -9,7 +9,10 @@ mod finetune; // read first
 mod multitask;
 mod progressive;
 
+mod descent;
 mod error;
+pub mod policy;
+pub mod successor;
 
 pub use error::{Error, Result};
 pub use finetune::{

@@ -2,6 +2,7 @@
 
 mod adapt_digits;
 mod adapt_office;
+mod actor_mimic;
 mod bandits_baselines;
 mod bandits_optimal;
 mod classic;
@@ -23,8 +24,14 @@ mod model_based_omniglot;
 mod neural_process_sinusoid;
 mod point_maml;
 mod progressive;
+mod modular;
+mod options;
+mod point_maml;
+mod randomised;
 mod reptile_sinusoid;
 mod rl2;
+mod self_supervision;
+mod soft_q;
 mod speed_envs;
 mod speed_growth;
 mod speed_gru;
@@ -39,6 +46,7 @@ mod speed_rl2;
 mod speed_tape;
 mod zsl_flowers;
 mod zsl_glyphs;
+mod successor;
 
 mod addition;
 mod bandit_agents;
@@ -63,6 +71,8 @@ mod pooled;
 mod prompts;
 mod settings;
 mod sine_plot;
+mod successor_reacher;
+mod successor_rooms;
 mod training;
 mod units;
 
@@ -102,6 +112,13 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(finetune::Finetune),
         Box::new(multitask::Multitask),
         Box::new(progressive::ProgressiveNets),
+        Box::new(successor::TransferSuccessor),
+        Box::new(soft_q::TransferSoftQ),
+        Box::new(actor_mimic::TransferActorMimic),
+        Box::new(modular::TransferModular),
+        Box::new(options::TransferOptions),
+        Box::new(self_supervision::TransferSelfSupervision),
+        Box::new(randomised::TransferRandomised),
         Box::new(speed_kernels::SpeedKernels),
         Box::new(speed_tape::SpeedTape),
         Box::new(speed_maml_sinusoid::SpeedMamlSinusoid),

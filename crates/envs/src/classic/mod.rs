@@ -5,12 +5,14 @@ mod catch;
 mod mountain_car;
 mod mountain_car_continuous;
 mod pendulum;
+mod random_cart_poles;
 
-pub use cart_pole::CartPole;
+pub use cart_pole::{CartPole, CartPoleBody};
 pub use catch::Catch;
 pub use mountain_car::MountainCar;
 pub use mountain_car_continuous::MountainCarContinuous;
 pub use pendulum::Pendulum;
+pub use random_cart_poles::RandomCartPoles;
 
 /// Writes a state in f64 as an observation.
 fn write<const N: usize>(state: [f64; N], obs: &mut [f32]) {

@@ -17,5 +17,7 @@ mod grid;
 mod maze;
 // The bits of a seed.
 mod portable;
+// Worlds for transfer.
+mod transfer;
 // Distributions of tasks.
 mod samplers;
