@@ -60,7 +60,6 @@ struct Class {
     published: Option<(usize, f64)>,
 }
 
-#[derive(Clone)]
 enum Tasks {
     Functions(FunctionTasks),
     Waves(Sinusoid),

@@ -7,7 +7,7 @@ use rekindle_meta::Baseline;
 use rekindle_nn::TransformerConfig;
 use rekindle_tasks::FunctionTasks;
 
-use super::prompts::{Errors, Study, estimated, learned, points, points_with_ci, prompts, tiny};
+use super::prompts::{Study, estimated, learned, points, points_with_ci, prompts, tiny};
 use crate::{Context, Estimate, Experiment, Plot, Published, Series};
 
 pub(super) struct InContextLinear;
@@ -102,7 +102,7 @@ fn run(ctx: &mut Context, seed: u64) -> Result<()> {
     ctx.plot(Plot::new("Training", "iteration", "squared error").log_y().series(curves.loss_series("all prefixes")))
 }
 
-fn record(ctx: &mut Context, seed: u64, name: &str, errors: &Errors, examples: usize) -> Result<()> {
+fn record(ctx: &mut Context, seed: u64, name: &str, errors: &[(f64, f64)], examples: usize) -> Result<()> {
     let (mean, ci) = errors[examples];
     ctx.seed_metric(seed, name, Estimate::new(mean, ci), "relative-error")
 }

@@ -135,12 +135,12 @@ fn errors(outputs: &Tensor, prompts: &Batch, scale: f64) -> Result<Errors> {
 }
 
 /// The points of a curve.
-pub(super) fn points(errors: &Errors) -> impl Iterator<Item = (f64, f64)> + '_ {
+pub(super) fn points(errors: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> + '_ {
     errors.iter().enumerate().map(|(k, (mean, _))| (k as f64, *mean))
 }
 
 /// The same with their intervals.
-pub(super) fn points_with_ci(errors: &Errors) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
+pub(super) fn points_with_ci(errors: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
     errors.iter().enumerate().map(|(k, (mean, ci))| (k as f64, *mean, *ci))
 }
 

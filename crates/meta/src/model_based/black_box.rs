@@ -83,12 +83,19 @@ pub(crate) fn over_all((support, n_support): (&Tensor, usize), (query, n_query):
 /// state besides, below `state`. All of them are trained together.
 ///
 /// ```
-/// use rekindle_meta::{BlackBoxLearner, Recurrent, RecurrentConfig, Targets, conformance};
-/// use rekindle_tasks::Sinusoid;
+/// use candle_core::{DType, Device};
+/// use rand::SeedableRng;
+/// use rekindle_meta::{BlackBoxLearner, MetaLearner, Recurrent, RecurrentConfig, Setting, Targets};
+/// use rekindle_tasks::{Sinusoid, TaskSampler};
 ///
 /// let config = RecurrentConfig { units: 8, ..RecurrentConfig::lstm(1, Targets::Values(1)) };
 /// let learner = BlackBoxLearner::new(Recurrent::new(config)?);
-/// conformance::check(&learner, &Sinusoid::maml(5))?;
+/// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
+/// let meta = learner.init(&mut rng, DType::F32, &Device::Cpu)?; // a `Trainer` would improve these
+/// let tasks = Sinusoid::maml(5).sample(&mut rng, 3)?;
+/// let learned = learner.adapt(&meta, &tasks.support)?;
+/// let answers = learner.predict(&learned, &tasks.support, &tasks.query.x, Setting::Inductive)?;
+/// assert_eq!((answers.dims(), learned.get("state.h")?.dims()), (&[3, 5, 1][..], &[3, 1, 8][..]));
 /// # Ok::<(), rekindle_meta::Error>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -103,6 +103,18 @@ impl MetaNetworks {
         [&self.represent, &self.guess, &self.hidden, &self.out, &self.read, first, second, third]
     }
 
+    /// The sizes of features `[M, B, F]`.
+    fn check(&self, x: &Tensor) -> Result<(usize, usize, usize)> {
+        match *x.dims() {
+            [m, b, f] if b > 0 && f == self.config.inputs => Ok((m, b, f)),
+            ref found => {
+                let expected = self.config.inputs;
+                let message = format!("features {found:?}, but meta networks take [M, B ≥ 1, {expected}]");
+                Err(Error::Batch { message })
+            }
+        }
+    }
+
     /// Gradients `[M, S, C, 2]`, prepared, of each example's loss by the C weights of the named matrices. `forward` maps
     /// weights and features `[M·S, 1, F]` to outputs `[M·S, 1, O]`.
     fn gradients(
@@ -163,7 +175,7 @@ impl MetaNetworks {
 
     /// `b(W, W*, x)` for queries `x [M, B, F]` with fast weights `[M, B, C]` of their own.
     fn base(&self, params: &Params, fast: &Tensor, x: &Tensor) -> Result<Tensor> {
-        let &[m, b, f] = x.dims() else { unreachable!("the features have been checked") };
+        let (m, b, f) = self.check(x)?;
         let (h, o) = (self.config.units, self.config.targets.size());
         let activation = self.config.activation;
         let lower = fast.narrow(2, 0, f * h)?.reshape((m * b, f, h))?;
@@ -200,14 +212,7 @@ impl BlackBox for MetaNetworks {
     }
 
     fn observe(&self, params: &Params, support: Examples<'_>) -> Result<Params> {
-        match *support.x.dims() {
-            [_, s, f] if s > 0 && f == self.config.inputs => {}
-            ref found => {
-                let expected = self.config.inputs;
-                let message = format!("support features {found:?}, but meta networks take [M, B ≥ 1, {expected}]");
-                return Err(Error::Batch { message });
-            }
-        }
+        self.check(support.x)?;
         let of_representation =
             self.gradients(params, support, (&["represent.weight"], [&self.represent, &self.guess]))?;
         let summary = self.summary(params, &of_representation)?;
