@@ -100,7 +100,8 @@ fn freezing_wins_with_few_labels_and_loses_with_many() -> Result<()> {
             ];
             for (accuracy, (rate, freezing, factor)) in cell.iter_mut().zip(regimes) {
                 let steps = epochs * if shots == 1 { 1 } else { 32 };
-                let optimiser = Chain::new().then(Adam::new(Schedule::cosine(rate, steps))).then(layers.discriminative(factor)?);
+                let optimiser =
+                    Chain::new().then(Adam::new(Schedule::cosine(rate, steps))).then(layers.discriminative(factor)?);
                 let config = FitConfig { epochs, freezing, seed, ..FitConfig::default() };
                 let fit = Fit { model: &model, optimiser: &optimiser, config: &config };
                 let scores = k_shot(&fit, &start, (&target, 0..100), &test, shots, 2, &mut rng(seed))?;
