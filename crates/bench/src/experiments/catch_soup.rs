@@ -35,12 +35,13 @@ impl Look {
         }
     }
 
-    /// Grey of the background; ball and paddle stand out from it by the same step in every look, towards white or black.
+    /// Grey of the background, from −½ for black to ½ for white; ball and paddle stand out from it by the same step in every
+    /// look, on white towards black.
     fn background(self) -> f32 {
         match self {
-            Self::Black => 0.0,
-            Self::White => 1.0,
-            _ => 0.4,
+            Self::Black => -0.5,
+            Self::White => 0.5,
+            _ => 0.0,
         }
     }
 }
@@ -52,7 +53,7 @@ pub(super) const COLUMNS: usize = 8;
 /// Steps of an episode.
 pub(super) const EPISODE: usize = ROWS - 1;
 
-const STEP: f32 = 0.6;
+const STEP: f32 = 1.0;
 const NOISE: f32 = 0.3;
 const NOISE_SEED: u64 = 7;
 

@@ -31,9 +31,9 @@ impl Experiment for Finetune {
 
     fn about(&self) -> &'static str {
         "A net that was trained on handwritten letters is given a new head for another script, and is trained further on a few \
-         labels of it: on its head alone (*frozen*), on everything with one rate (*fine-tuned*), on everything with a rate that \
-         falls by 2.6 from each layer to the one below it (*discriminative*, Howard & Ruder 2018), or from fresh weights \
-         (*scratch*). Yosinski, Clune, Bengio & Lipson 2014 found when features transfer; here it is how many labels it takes \
+         labels of it: on its head alone (*frozen*); on everything with one rate (*fine-tuned*); as Howard & Ruder 2018 do, with a \
+         rate that falls by 2.6 from each layer to the one below it, and layers that are unfrozen from the top, one after each \
+         tenth of the training (*discriminative*); or from fresh weights (*scratch*). Yosinski, Clune, Bengio & Lipson 2014 found when features transfer; here it is how many labels it takes \
          until they had better be changed.\n\n\
          - Source: EMNIST letters, 52 classes of 140 images. Targets: EMNIST digits (near), 10 classes, tested on 40 other \
            images of each; and Kuzushiji-MNIST (far), tested on 200 of each. Metrics of the latter begin with `kmnist/`.\n\
@@ -115,6 +115,8 @@ const DRAWS: usize = 2;
 const BATCH: usize = 32;
 const UPDATES: u64 = 300;
 const LEAST_EPOCHS: u64 = 6;
+/// Shares of the training after which one more layer is opened.
+const UNFREEZING: u64 = 10;
 const HEAD: &str = "fc4";
 
 /// What is trained on the target, and from where.
@@ -242,7 +244,8 @@ fn tune(
     };
     let freezing = match regime {
         Regime::Frozen => Freezing::all_but_top(&layers, 1)?,
-        _ => Freezing::Nothing,
+        Regime::Discriminative => Freezing::Gradual { layers, every: (epochs / UNFREEZING).max(1) },
+        Regime::FineTuned | Regime::Scratch => Freezing::Nothing,
     };
     let config = FitConfig { epochs, batch: BATCH, freezing, seed, ..FitConfig::default() };
     let fit = Fit { model, optimiser: &optimiser, config: &config };
