@@ -114,7 +114,7 @@ fn net(alignment: Alignment) -> Result<DomainNet> {
 }
 
 fn steps(ctx: &Context) -> u64 {
-    ctx.mode().of([250, 2_000, 20_000])
+    ctx.mode().of([1_000, 4_000, 20_000])
 }
 
 fn trained(
@@ -126,7 +126,10 @@ fn trained(
 ) -> Result<Params> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let initial = net.init(&mut rng, DType::F32, ctx.device())?;
-    let config = AdaptConfig { steps: steps(ctx), ..AdaptConfig::default() };
+    let config = AdaptConfig {
+        steps: steps(ctx),
+        ..AdaptConfig::default()
+    };
     finished(ctx, name, &initial, || {
         let optimiser = Adam::new(Schedule::cosine(1e-3, config.steps));
         let bar = ctx.progress(name, config.steps);
