@@ -126,10 +126,7 @@ fn trained(
 ) -> Result<Params> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let initial = net.init(&mut rng, DType::F32, ctx.device())?;
-    let config = AdaptConfig {
-        steps: steps(ctx),
-        ..AdaptConfig::default()
-    };
+    let config = AdaptConfig { steps: steps(ctx), ..AdaptConfig::default() };
     finished(ctx, name, &initial, || {
         let optimiser = Adam::new(Schedule::cosine(1e-3, config.steps));
         let bar = ctx.progress(name, config.steps);
