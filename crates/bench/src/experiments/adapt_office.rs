@@ -51,7 +51,8 @@ impl Experiment for AdaptOffice {
             domain
         });
         let prepared = prepared.collect::<Result<Vec<_>>>()?;
-        let mut table = Table::new("Accuracy, %", ["source", "target", "none", "CORAL", "none, linear", "CORAL, linear"]);
+        let mut table =
+            Table::new("Accuracy, %", ["source", "target", "none", "CORAL", "none, linear", "CORAL, linear"]);
         let mut sums = [0.0; 4];
         for source in &prepared {
             for target in prepared.iter().filter(|target| target.name != source.name) {
