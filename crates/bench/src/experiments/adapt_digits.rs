@@ -114,7 +114,7 @@ fn net(alignment: Alignment) -> Result<DomainNet> {
 }
 
 fn steps(ctx: &Context) -> u64 {
-    ctx.mode().of([250, 2_000, 20_000])
+    ctx.mode().of([1_000, 4_000, 20_000])
 }
 
 fn trained(

@@ -32,10 +32,10 @@ impl Experiment for AdaptOffice {
          with labels and a target without. Each image's counts sum to 1, then each feature has mean 0 and variance 1 in its domain. \
          CORAL gives the source's features the covariance of the target's (Sun, Feng & Saenko 2016); a classifier is trained on \
          them and judged on all images of the target.\n\n\
-         - `mean/…`: regularised least squares on the ten classes.\n\
-         - `mean-1nn/…`: the nearest neighbour in the source.\n\n\
-         Differs from the paper: all images of the source are used, not 20 (8 of DSLR and webcam) a class in 20 random draws; least \
-         squares instead of a support vector machine. No step is random, so there is one figure."
+         - `mean/…`: the nearest neighbour in the source, which has no setting that would have to be chosen.\n\
+         - `mean-linear/…`: least squares on the ten classes with a ridge of 1000.\n\n\
+         Differs from the paper: all images of the source are used, not 20 (8 of DSLR and webcam) a class in 20 random draws; other \
+         classifiers than its support vector machine. No step is random, so there is one figure."
     }
 
     fn needs_data(&self) -> bool {
@@ -51,15 +51,16 @@ impl Experiment for AdaptOffice {
             domain
         });
         let prepared = prepared.collect::<Result<Vec<_>>>()?;
-        let mut table = Table::new("Accuracy, %", ["source", "target", "none", "CORAL", "none, 1-NN", "CORAL, 1-NN"]);
+        let mut table =
+            Table::new("Accuracy, %", ["source", "target", "none", "CORAL", "none, linear", "CORAL, linear"]);
         let mut sums = [0.0; 4];
         for source in &prepared {
             for target in prepared.iter().filter(|target| target.name != source.name) {
                 let recoloured = Coral::between(&source.covariance, &target.covariance)?.apply(&source.x)?;
                 let mut found = [0.0; 4];
                 for (i, x) in [&source.x, &recoloured].into_iter().enumerate() {
-                    found[i] = least_squares(x, &source.labels, target)?;
-                    found[2 + i] = nearest(x, &source.labels, target)?;
+                    found[i] = nearest(x, &source.labels, target)?;
+                    found[2 + i] = least_squares(x, &source.labels, target)?;
                 }
                 sums.iter_mut().zip(found).for_each(|(sum, accuracy)| *sum += accuracy / 12.0);
                 let cells = found.map(|accuracy| format!("{accuracy:.1}"));
@@ -67,12 +68,12 @@ impl Experiment for AdaptOffice {
                 bar.inc(1);
             }
         }
-        for (name, mean) in ["mean/none", "mean/coral", "mean-1nn/none", "mean-1nn/coral"].into_iter().zip(sums) {
+        for (name, mean) in ["mean/none", "mean/coral", "mean-linear/none", "mean-linear/coral"].into_iter().zip(sums) {
             ctx.metric(name, mean, "%")?;
         }
         let source = "Sun, Feng & Saenko 2016, Table 1 (support vector machine)";
-        ctx.published("mean/none", Published::new(37.8, source));
-        ctx.published("mean/coral", Published::new(46.7, source));
+        ctx.published("mean-linear/none", Published::new(37.8, source));
+        ctx.published("mean-linear/coral", Published::new(46.7, source));
         ctx.table(table)
     }
 }

@@ -11,13 +11,13 @@ use crate::Context;
 pub(super) fn descend(
     ctx: &Context,
     name: &str,
-    params: Params,
+    params: &Params,
     (optimiser, steps): (&dyn Transform, u64),
     loss: &mut dyn FnMut(&Params, u64) -> Result<Tensor>,
 ) -> Result<Params> {
-    finished(ctx, name, &params.clone(), || {
+    finished(ctx, name, params, || {
         let bar = ctx.progress(name, steps);
-        let (mut params, mut state) = (params, optimiser.init(&params)?);
+        let (mut params, mut state) = (params.clone(), optimiser.init(params)?);
         for step in 0..steps {
             let leaves = params.leaf();
             let value = loss(&leaves, step)?.sum_all()?;

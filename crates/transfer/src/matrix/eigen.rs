@@ -62,12 +62,11 @@ fn tridiagonal(mut a: Matrix) -> (Vec<f64>, Vec<f64>, Matrix) {
     let n = a.rows;
     let mut beside = vec![0.0; n];
     let mut reflections = Vec::new();
-    for k in 0..n.saturating_sub(1) {
+    for (k, beside) in beside.iter_mut().enumerate().take(n.saturating_sub(1)) {
         let mut v = a.row(k)[k + 1..].to_vec();
         // The sign that avoids cancellation.
-        let entry = -dot(&v, &v).sqrt().copysign(v[0]);
-        beside[k] = entry;
-        v[0] -= entry;
+        *beside = -dot(&v, &v).sqrt().copysign(v[0]);
+        v[0] -= *beside;
         let norm = dot(&v, &v);
         if norm > 0.0 {
             let beta = 2.0 / norm;

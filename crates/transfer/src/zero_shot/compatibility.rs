@@ -17,6 +17,21 @@ use crate::Result;
 
 /// `F(x, c) = f(x)ᵀ W φ_c`. Parameters: `image.…` of the model f `[M, B, …] → [M, B, F]`, none without one, and
 /// `form.weight [M, F, A]`.
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor as Value};
+/// use rand::SeedableRng;
+/// use rekindle_autodiff::{Order, Tensor};
+/// use rekindle_transfer::zero_shot::{Compatibility, Descriptions, RankingLoss};
+///
+/// let classes = Descriptions::new(vec![vec![1., 0.], vec![0., 1.]])?;
+/// let form = Compatibility::new(None, 3, 2, RankingLoss::SJE)?; // on 3 features as they are, and 2 attributes
+/// let params = form.init(&mut rand_chacha::ChaCha8Rng::seed_from_u64(0), DType::F32, &Device::Cpu)?.leaf();
+/// let (x, y) = (Tensor::ones((1, 4, 3), DType::F32, &Device::Cpu)?, Value::zeros((1, 4), DType::U32, &Device::Cpu)?);
+/// let loss = form.loss(&params, &x, &y, &classes)?; // [M]
+/// assert_eq!(params.grad(&loss.sum_all()?, Order::First)?.get("form.weight")?.dims(), [1, 3, 2]);
+/// # Ok::<(), rekindle_transfer::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Compatibility {
     image: Option<Box<dyn Model>>,

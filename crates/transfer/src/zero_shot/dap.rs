@@ -16,6 +16,22 @@ use super::Descriptions;
 use crate::{Error, Result};
 
 /// A model of attributes `[M, B, …] → [M, B, A]`, logits of "present". Descriptions are 0 or 1.
+///
+/// ```
+/// use candle_core::{DType, Device};
+/// use rand::SeedableRng;
+/// use rekindle_autodiff::Tensor;
+/// use rekindle_nn::{Mlp, MlpConfig};
+/// use rekindle_transfer::zero_shot::{Dap, Descriptions};
+///
+/// let classes = Descriptions::new(vec![vec![1., 0.], vec![0., 1.], vec![1., 1.]])?;
+/// let model = Mlp::new(&MlpConfig { sizes: vec![3, 2], ..MlpConfig::default() })?; // a logit for each attribute
+/// let dap = Dap::new(Box::new(model), &classes.select(&[0, 1])?)?; // class 2 is not seen
+/// let params = dap.init(&mut rand_chacha::ChaCha8Rng::seed_from_u64(0), DType::F32, &Device::Cpu)?;
+/// let x = Tensor::ones((1, 5, 3), DType::F32, &Device::Cpu)?;
+/// assert_eq!(dap.scores(&params, &x, &classes)?.dims(), [1, 5, 3]);
+/// # Ok::<(), rekindle_transfer::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Dap {
     model: Box<dyn Model>,

@@ -76,6 +76,20 @@ impl Descriptions {
         Self::new(classes.iter().map(|&class| self.of(class).map(<[f64]>::to_vec)).collect::<Result<_>>()?)
     }
 
+    /// Every description about the mean of those of `seen`: a bilinear form has no constant, and would spend its weights on
+    /// what all descriptions have in common.
+    ///
+    /// # Errors
+    /// [`Error::Attributes`] if the descriptions of `seen` have another length.
+    pub fn centred(&self, seen: &Self) -> Result<Self> {
+        seen.check_attributes(self.n_attributes())?;
+        let n = seen.n_classes() as f64;
+        let mean = |a: usize| seen.rows.iter().map(|row| row[a]).sum::<f64>() / n;
+        let mean: Vec<f64> = (0..self.n_attributes()).map(mean).collect();
+        let about = |row: &Vec<f64>| row.iter().zip(&mean).map(|(x, m)| x - m).collect();
+        Ok(Self { rows: self.rows.iter().map(about).collect() })
+    }
+
     /// Every description divided by its length √Σx²; one of zeros stays.
     #[must_use]
     pub fn normalised(&self) -> Self {

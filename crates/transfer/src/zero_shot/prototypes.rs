@@ -20,6 +20,22 @@ const TINY: f64 = 1e-12;
 
 /// An embedding f of inputs `[M, B, …] → [M, B, F]` and g of descriptions `[M, N, A] → [M, N, F]`. Parameters: `image.…`
 /// and `text.…`.
+///
+/// ```
+/// use candle_core::{DType, Device};
+/// use rand::SeedableRng;
+/// use rekindle_autodiff::Tensor;
+/// use rekindle_nn::{Mlp, MlpConfig};
+/// use rekindle_transfer::zero_shot::{DescriptionPrototypes, Descriptions, best_class};
+///
+/// let mlp = |sizes: [usize; 2]| Mlp::new(&MlpConfig { sizes: sizes.to_vec(), ..MlpConfig::default() });
+/// let net = DescriptionPrototypes::new(Box::new(mlp([3, 8])?), Box::new(mlp([2, 8])?)); // inputs, descriptions
+/// let params = net.init(&mut rand_chacha::ChaCha8Rng::seed_from_u64(0), DType::F32, &Device::Cpu)?;
+/// let classes = Descriptions::new(vec![vec![1., 0.], vec![0., 1.]])?;
+/// let x = Tensor::ones((1, 4, 3), DType::F32, &Device::Cpu)?;
+/// assert_eq!(best_class(&net.scores(&params, &x, &classes)?, &[0, 1])?.len(), 4);
+/// # Ok::<(), rekindle_transfer::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct DescriptionPrototypes {
     image: Box<dyn Model>,

@@ -165,6 +165,17 @@ fn accuracies_by_hand() -> Result {
     Ok(())
 }
 
+/// (1, 0) and (3, 4) have the mean (2, 2); what is centred about it is (−1, −2) and (1, 2), and (3, −4) has the length 5.
+#[test]
+fn descriptions_are_centred_and_brought_to_unit_length() -> Result {
+    let seen = Descriptions::new(vec![vec![1., 0.], vec![3., 4.]])?;
+    let centred = seen.centred(&seen)?;
+    assert_eq!((centred.of(0)?, centred.of(1)?), (&[-1., -2.][..], &[1., 2.][..]));
+    let unit = Descriptions::new(vec![vec![3., -4.], vec![0., 0.]])?.normalised();
+    assert_eq!((unit.of(0)?, unit.of(1)?), (&[0.6, -0.8][..], &[0., 0.][..]));
+    Ok(())
+}
+
 #[test]
 fn descriptions_that_do_not_fit_are_refused() -> Result {
     let uneven = Descriptions::new(vec![vec![1., 0.], vec![1.]]);
@@ -175,6 +186,8 @@ fn descriptions_that_do_not_fit_are_refused() -> Result {
     assert!(Descriptions::new(vec![vec![f64::NAN]]).is_err());
     let classes = binary()?;
     assert!(matches!(classes.of(4), Err(Error::Undescribed { class: 4, described: 4 })));
+    let other = Descriptions::new(vec![vec![1., 0.]])?;
+    assert!(matches!(classes.centred(&other), Err(Error::Attributes { found: 2, expected: 3 })));
     assert!(matches!(classes.select(&[0, 9]), Err(Error::Undescribed { class: 9, .. })));
 
     let (x, stray) = (normal(&[1, 2, 2], 0), labels(&[0, 4], (1, 2))?);
@@ -182,7 +195,6 @@ fn descriptions_that_do_not_fit_are_refused() -> Result {
         assert!(matches!(result, Err(Error::Undescribed { class: 4, described: 4 })));
     };
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let other = Descriptions::new(vec![vec![1., 0.]])?;
     let wrong_length = |result: rekindle_transfer::Result<Tensor>| {
         assert!(matches!(result, Err(Error::Attributes { found: 2, expected: 3 })));
     };

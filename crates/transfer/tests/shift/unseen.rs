@@ -27,7 +27,7 @@ struct World {
 impl World {
     fn new() -> Result<Self> {
         // Steps of 23 visit all residues of 64, in no simple order.
-        let row = |class: usize| (0..ATTRIBUTES).map(|a| ((class * 23 + 5) % 64 >> a & 1) as f64).collect();
+        let row = |class: usize| (0..ATTRIBUTES).map(|a| (((class * 23 + 5) % 64) >> a & 1) as f64).collect();
         let classes = Descriptions::new((0..CLASSES).map(row).collect())?;
         Ok(Self { classes, mixing: normal(&[ATTRIBUTES, INPUTS], 7).to_vec_f64()? })
     }
