@@ -1,16 +1,17 @@
 //! A crawler in the plane: it has to learn how to move before it can go anywhere.
 //!
 //! It has a heading, one of eight, and a stretch from 0 to 3. Actions: 0 and 1 turn left and right by 45°, 2 stretches by
-//! one, 3 pulls: from full stretch this moves it by 0.2 along its heading, from any other it moves nothing; either way
-//! the stretch is 0 afterwards. A move that would leave the ground is undone. So the skill is stretch, stretch, stretch,
+//! one, 3 pulls: from full stretch this moves it by 0.2 along its heading, from any other it moves nothing. After a turn
+//! or a pull the stretch is 0. A move that would leave the ground is undone. So the skill is stretch, stretch, stretch,
 //! pull, and the tasks differ in where to use it.
 //!
 //! ```text
 //! open ground   r = distance moved / 0.2            any direction is as good as any other; it never terminates
-//! a corridor    r = way gained towards its end / 0.2, and the end terminates
+//! a corridor    r = way gained / 0.2, and at its end, which terminates, its length / 0.2 more
 //! ```
 //! A small stand-in for the quadruped of Haarnoja, Tang, Abbeel & Levine, *Reinforcement Learning with Deep Energy-Based
-//! Policies*, ICML 2017, §5.3, which is rewarded for speed in any direction first, and for speed along a corridor later.
+//! Policies*, ICML 2017, §5.3, which is rewarded for speed in any direction first, and for speed along a corridor later. Without
+//! what its end pays, whoever expects to be paid for ever would rather not arrive.
 
 use std::f64::consts::FRAC_PI_4;
 
@@ -169,12 +170,16 @@ impl Env for Crawler {
     fn step(&mut self, action: Action<'_>, _rng: &mut dyn RngCore, obs: &mut [f32]) -> Result<Transition> {
         let mut reward = 0.0;
         match action.index(4)? {
-            0 => self.heading = (self.heading + 1) % 8,
-            1 => self.heading = (self.heading + 7) % 8,
+            0 => (self.heading, self.stretch) = ((self.heading + 1) % 8, 0),
+            1 => (self.heading, self.stretch) = ((self.heading + 7) % 8, 0),
             2 => self.stretch = (self.stretch + 1).min(STRETCH),
             _ => reward = self.pull(),
         }
         self.observe(obs);
-        Ok(Transition::new(reward as f32, self.arrived()))
+        let arrived = self.arrived();
+        if arrived {
+            reward += self.ground.length() / STRIDE;
+        }
+        Ok(Transition::new(reward as f32, arrived))
     }
 }

@@ -35,7 +35,7 @@ struct Sizes {
 
 pub(super) fn run(ctx: &mut Context) -> Result<()> {
     let sizes = ctx.mode().of([
-        Sizes { steps: 3_000, units: 64, batch: 32 },
+        Sizes { steps: 8_000, units: 64, batch: 32 },
         Sizes { steps: 25_000, units: 64, batch: 64 },
         Sizes { steps: 200_000, units: 256, batch: 32 },
     ]);

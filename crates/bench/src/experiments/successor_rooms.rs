@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rekindle_envs::{Action, Env, EnvFamily, FourRooms, FourRoomsEnv, GridRooms, LinearReward, TimeLimit, stream_rng};
 use rekindle_transfer::successor::{
     Encoder, FeatureConfig, Given, LearnedFeatures, RadialBasis, Reuse, Sample, Sfql, SfqlConfig, Table, TaskAgent,
-    TaskQConfig, TaskQLearning, learn_features, play_task,
+    TaskQConfig, TaskQLearning, TransitionFeatures, learn_features, play_task,
 };
 
 use super::canvas::{BLUE, Canvas, Colour, GREEN, GREY, ORANGE, PURPLE};
@@ -20,20 +20,25 @@ const PARTS: usize = 10;
 const FEATURES: usize = 4;
 /// Tasks whose samples features are learned from.
 const SOURCES: usize = 5;
-/// Seeds of the runs, where the command line does not ask for more.
-const SEEDS: u64 = 3;
+/// Seeds of the runs, quick, standard and full, where the command line does not ask for more.
+const SEEDS: [u64; 3] = [1, 3, 30];
+/// Steps of an episode.
+const HORIZON: usize = 200;
+/// Where the weights of a new task begin.
+const HOPE: f64 = 1.0;
 
 pub(super) fn in_the_plane(ctx: &mut Context) -> Result<()> {
-    let sizes = ctx.mode().of([(10, 10_000), (20, 20_000), (250, 20_000)]);
-    let family = FourRooms::default();
-    let bench = Rooms { name: "four-rooms", family: &family, encoder: RadialBasis::default(), rate: 0.05, sizes };
+    let sizes = ctx.mode().of([(12, 20_000), (20, 20_000), (250, 20_000)]);
+    let family = FourRooms { horizon: HORIZON };
+    let encoder = RadialBasis { crossed: true, ..RadialBasis::default() };
+    let bench = Rooms { name: "four-rooms", family: &family, encoder, rate: 0.3, sizes };
     let (agent, tasks) = bench.compare(ctx, true)?;
     paths(ctx, agent, &tasks)
 }
 
 pub(super) fn on_a_grid(ctx: &mut Context) -> Result<()> {
-    let sizes = ctx.mode().of([(10, 10_000), (20, 20_000), (250, 20_000)]);
-    let family = GridRooms::default();
+    let sizes = ctx.mode().of([(12, 20_000), (20, 20_000), (250, 20_000)]);
+    let family = GridRooms { horizon: HORIZON };
     let bench = Rooms { name: "four-rooms-grid", family: &family, encoder: Table::default(), rate: 0.5, sizes };
     bench.compare(ctx, false)?;
     Ok(())
@@ -74,7 +79,7 @@ where
         let names =
             ["sfql", "sfql-learned", "prql", "ql"].into_iter().filter(|name| learned || *name != "sfql-learned");
         let mut curves: Vec<(&str, Vec<f64>)> = names.map(|name| (name, vec![0.0; n_tasks * PARTS])).collect();
-        let (mut first, n_seeds) = (None, ctx.seeds().end.max(SEEDS));
+        let (mut first, n_seeds) = (None, ctx.seeds().end.max(ctx.mode().of(SEEDS)));
         let progress = ctx.progress(self.name, n_seeds * curves.len() as u64);
         for seed in 0..n_seeds {
             let tasks = self.family.sample_tasks(&mut stream_rng(seed, 0), n_tasks)?;
@@ -82,12 +87,12 @@ where
             for (name, curve) in &mut curves {
                 let earned = match *name {
                     "sfql" => {
-                        let mut agent = self.sfql(Given(FEATURES))?;
+                        let mut agent = self.sfql(Given(FEATURES), HOPE)?;
                         let earned = self.play(&mut agent, &tasks, seed)?;
                         first.get_or_insert((agent, tasks.clone()));
                         earned
                     }
-                    "sfql-learned" => self.play(&mut self.sfql(self.features(seed)?)?, &tasks, seed)?,
+                    "sfql-learned" => self.play(&mut self.sfql(self.features(seed)?, 0.0)?, &tasks, seed)?,
                     "prql" => self.play(&mut self.q_learning(Some(Reuse::default()))?, &tasks, seed)?,
                     _ => self.play(&mut self.q_learning(None)?, &tasks, seed)?,
                 };
@@ -111,8 +116,8 @@ where
         first.ok_or_else(|| anyhow::anyhow!("there is at least one seed"))
     }
 
-    fn sfql<P: rekindle_transfer::successor::TransitionFeatures>(&self, features: P) -> Result<Sfql<E, P>> {
-        let config = SfqlConfig { rate: self.rate, weight_rate: self.rate, ..SfqlConfig::default() };
+    fn sfql<P: TransitionFeatures>(&self, features: P, initial_weight: f64) -> Result<Sfql<E, P>> {
+        let config = SfqlConfig { rate: self.rate, weight_rate: self.rate, initial_weight, ..SfqlConfig::default() };
         Ok(Sfql::new(self.encoder.clone(), features, 4, config)?)
     }
 
@@ -218,7 +223,7 @@ fn paths(ctx: &mut Context, mut agent: Sfql<RadialBasis, Given>, tasks: &[Reward
         agent.begin_task(thoughts)?;
         let [a, b, c] = rewards.map(f64::from);
         agent.set_weights(&[a, b, c, 1.0])?;
-        images.push(walk(&mut agent, FourRooms::default().make(&rewards)?, name)?);
+        images.push(walk(&mut agent, FourRooms { horizon: HORIZON }.make(&rewards)?, name)?);
     }
     let caption = format!(
         "After {} other tasks; weights are told, nothing is learned on the way. Objects of the three classes in orange, blue and \

@@ -7,7 +7,7 @@
 
 use rand::RngCore;
 
-use super::{CLASSES, FEATURES, HORIZON, OBJECTS, reward, sample_rewards, weights};
+use super::{CLASSES, FEATURES, OBJECTS, reward, sample_rewards, weights};
 use crate::{Action, Env, EnvFamily, LinearReward, Result, Space, TimeLimit, Transition, random};
 
 const MOVE: f64 = 0.05;
@@ -58,13 +58,14 @@ const PLACES: [([f64; 2], usize); OBJECTS] = [
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FourRooms {
-    /// Steps after which an episode is truncated, `>= 1`. Default 200.
+    /// Steps after which an episode is truncated, `>= 1`. Default 20,000, the length of a task in the paper, where nothing but
+    /// the goal ends an episode.
     pub horizon: usize,
 }
 
 impl Default for FourRooms {
     fn default() -> Self {
-        Self { horizon: HORIZON }
+        Self { horizon: 20_000 }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use rand::RngCore;
 
-use super::{CLASSES, FEATURES, HORIZON, OBJECTS, reward, sample_rewards, weights};
+use super::{CLASSES, FEATURES, OBJECTS, reward, sample_rewards, weights};
 use crate::{Action, Env, EnvFamily, LinearReward, Result, Space, TimeLimit, Transition};
 
 const SIDE: usize = 13;
@@ -38,13 +38,13 @@ const PLAN: [&[u8; SIDE]; SIDE] = [
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GridRooms {
-    /// Steps after which an episode is truncated, `>= 1`. Default 200.
+    /// Steps after which an episode is truncated, `>= 1`. Default 200, the replica's.
     pub horizon: usize,
 }
 
 impl Default for GridRooms {
     fn default() -> Self {
-        Self { horizon: HORIZON }
+        Self { horizon: 200 }
     }
 }
 

@@ -8,7 +8,7 @@
 //! task is what an object of each class pays, drawn uniformly from [−1, 1].
 //!
 //! The paper shows the places of walls, doors and objects in a picture only, so ours are our own: each room has three
-//! objects, and there are four of each class. Episodes are cut after 200 steps, as in the public replica on a grid.
+//! objects, and there are four of each class.
 
 mod continuous;
 mod grid;
@@ -26,8 +26,6 @@ const CLASSES: usize = 3;
 const OBJECTS: usize = 12;
 /// Features: one for each class, and the goal.
 const FEATURES: usize = CLASSES + 1;
-/// Steps of an episode.
-const HORIZON: usize = 200;
 
 /// Rewards of the three classes, uniform in [−1, 1].
 fn sample_rewards(rng: &mut dyn RngCore) -> [f32; CLASSES] {

@@ -182,7 +182,10 @@ impl<E: Env + Send> Mimic<E> {
             env.reset(seed.wrapping_add(i as u64))?;
             let shape = vec![student.n_features(), teacher.net.n_features()];
             let regression = Mlp::new(&MlpConfig { sizes: shape, weight: Init::FanInUniform, ..MlpConfig::default() })?;
-            params = params.merge(&regression.init(rng, dtype, &device)?.prefixed(&format!("regression{i}"))?)?;
+            if config.feature_weight > 0.0 {
+                let fresh = regression.init(rng, dtype, &device)?.prefixed(&format!("regression{i}"))?;
+                params = params.merge(&fresh)?;
+            }
             let (n, inputs) = (env.n_envs(), teacher.net.n_inputs());
             let (seen, progress) = (Vec::new(), vec![(0.0, 0); n]);
             made.push(Game { teacher, env, offset, regression, seen, at: 0, progress });

@@ -166,7 +166,8 @@ impl ModularPolicy {
     /// parameters, the optimiser's state, and the loss before the step.
     ///
     /// # Errors
-    /// As [`logits`](Self::logits); [`Error::Setting`] without lessons; if the loss is not finite.
+    /// As [`logits`](Self::logits); [`Error::Setting`] where some module is in no lesson, and would learn nothing; if the loss
+    /// is not finite.
     pub fn imitate(
         &self,
         optimiser: &dyn Transform,
@@ -174,8 +175,13 @@ impl ModularPolicy {
         lessons: &[Lesson],
         rng: &mut dyn RngCore,
     ) -> Result<(Params, State, f64)> {
-        if lessons.is_empty() {
-            return Err(Error::setting("lessons", 0, "at least 1"));
+        let lacks =
+            |n: usize, of: &dyn Fn(Pair) -> usize| (0..n).find(|i| lessons.iter().all(|lesson| of(lesson.pair) != *i));
+        let idle = lacks(self.config.tasks, &|pair| pair.task).map(|i| format!("without task {i}"));
+        if let Some(idle) =
+            idle.or_else(|| lacks(self.config.robots, &|pair| pair.robot).map(|i| format!("without robot {i}")))
+        {
+            return Err(Error::setting("lessons", idle, "at least one for each module"));
         }
         descend(optimiser, params, state, |params| {
             let losses =

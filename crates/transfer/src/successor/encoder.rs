@@ -56,15 +56,19 @@ impl Encoder for Table {
 /// Gaussians on a square lattice over the first two numbers, the other numbers as they are, and a bias:
 ///
 /// ```text
-/// x = ( exp(−‖p − c_ij‖²/2σ²),  o₂, o₃, …,  1 )
+/// x = ( g_ij(p),  o₂, o₃, …,  1 )            g_ij(p) = exp(−‖p − c_ij‖²/2σ²)
+/// x = ( g_ij(p),  o₂ g_ij(p), o₃ g_ij(p), …,  o₂, o₃, …,  1 )          crossed
 /// ```
-/// Barreto et al. 2017, §B.1, with 10 × 10 Gaussians of σ = 0.1 on [0, 1]².
+/// Barreto et al. 2017, §B.1, with 10 × 10 Gaussians of σ = 0.1 on [0, 1]². Theirs are not crossed, so that what is gone from
+/// one place is missed in all places alike; crossed, it is missed where it was.
+///
+/// Gaussians below 10⁻³ count as zero.
 ///
 /// ```
 /// use rekindle_transfer::successor::{Encoder, RadialBasis};
-/// let (mut basis, mut x) = (RadialBasis::default(), Vec::new());
+/// let (mut basis, mut x) = (RadialBasis { side: 2, deviation: 0.5, crossed: false }, Vec::new());
 /// basis.encode(&[0.5, 0.5, 0.0, 1.0], &mut x)?;
-/// assert_eq!(x.len(), 10 * 10 + 1 + 1); // the third number is zero
+/// assert_eq!(x.len(), 2 * 2 + 1 + 1); // the third number is zero
 /// # Ok::<(), rekindle_transfer::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -73,11 +77,16 @@ pub struct RadialBasis {
     pub side: usize,
     /// Deviation σ, `> 0`. Default 0.1.
     pub deviation: f64,
+    /// Whether there are products of the Gaussians with the other numbers. Default: no, as in the paper.
+    pub crossed: bool,
 }
+
+/// Gaussians below this count as zero.
+const LEAST: f64 = 1e-3;
 
 impl Default for RadialBasis {
     fn default() -> Self {
-        Self { side: 10, deviation: 0.1 }
+        Self { side: 10, deviation: 0.1, crossed: false }
     }
 }
 
@@ -116,11 +125,22 @@ impl Encoder for RadialBasis {
         };
         // The Gaussian of a distance is the product of those along the axes.
         let (xs, ys) = (self.along(f64::from(*x)), self.along(f64::from(*y)));
-        out.extend(xs.iter().flat_map(|x| ys.iter().map(move |y| x * y)).enumerate());
-        let first = self.side * self.side;
+        let (first, n) = (out.len(), self.side * self.side);
+        let products = xs.iter().flat_map(|x| ys.iter().map(move |y| x * y)).enumerate();
+        out.extend(products.filter(|(_, gauss)| *gauss >= LEAST));
+        let (last, mut behind) = (out.len(), n);
+        for value in rest {
+            if self.crossed && *value != 0.0 {
+                for i in first..last {
+                    let (feature, gauss) = out[i];
+                    out.push((behind + feature, gauss * f64::from(*value)));
+                }
+            }
+            behind += if self.crossed { n } else { 0 };
+        }
         let shown = rest.iter().enumerate().filter(|(_, value)| **value != 0.0);
-        out.extend(shown.map(|(i, value)| (first + i, f64::from(*value))));
-        out.push((first + rest.len(), 1.0));
+        out.extend(shown.map(|(i, value)| (behind + i, f64::from(*value))));
+        out.push((behind + rest.len(), 1.0));
         Ok(())
     }
 }

@@ -26,9 +26,12 @@ impl Linear {
         }
     }
 
-    /// One step of least mean squares: `Z_a += rate · x · errorᵀ`.
+    /// One step of normalised least mean squares: `Z_a += rate · x errorᵀ/‖x‖²`, after which the error at x is `1 − rate` times
+    /// what it was, for tables and for Gaussians alike.
     pub(crate) fn correct(&mut self, x: &[(usize, f64)], action: usize, error: &[f64], rate: f64) {
         let width = self.actions * self.numbers;
+        let square: f64 = x.iter().map(|(_, value)| value * value).sum();
+        let rate = if square > 0.0 { rate / square } else { 0.0 };
         for (feature, value) in x {
             let start = feature * width + action * self.numbers;
             if self.weights.len() < (feature + 1) * width {

@@ -11,7 +11,8 @@
 //! and nothing follows a terminal s'. A new task begins with a copy of the last ψ. Barreto et al., *Successor Features for
 //! Transfer in Reinforcement Learning*, NIPS 2017, Algorithm 3.
 //!
-//! Differs from the paper: ties between actions are broken at random, for all agents of this module.
+//! Differs from the paper: ties between actions are broken at random, and rates are divided by ‖x(s)‖² (normalised least mean
+//! squares), so that they mean the same for tables and for Gaussians; both hold for all agents of this module.
 
 use rand::RngCore;
 use rekindle_envs::random::{below, unit_f64};
@@ -32,11 +33,14 @@ pub struct SfqlConfig {
     pub rate: f64,
     /// Learning rate α_w of the task's weights, `> 0`; not used where they are known. Default 0.05.
     pub weight_rate: f64,
+    /// Where the weights of a new task begin, with noise of up to 0.01. Default 0; above it everything that was ever met is
+    /// worth another try, below it nothing is.
+    pub initial_weight: f64,
 }
 
 impl Default for SfqlConfig {
     fn default() -> Self {
-        Self { gamma: 0.95, epsilon: 0.15, rate: 0.05, weight_rate: 0.05 }
+        Self { gamma: 0.95, epsilon: 0.15, rate: 0.05, weight_rate: 0.05, initial_weight: 0.0 }
     }
 }
 
@@ -48,7 +52,11 @@ impl SfqlConfig {
     pub fn validate(&self) -> Result<()> {
         check_play(self.gamma, self.epsilon)?;
         check_rate("rate", self.rate)?;
-        check_rate("weight_rate", self.weight_rate)
+        check_rate("weight_rate", self.weight_rate)?;
+        if self.initial_weight.is_finite() {
+            return Ok(());
+        }
+        Err(Error::setting("initial_weight", self.initial_weight, "a finite number"))
     }
 }
 
@@ -220,7 +228,7 @@ impl<E: Encoder, P: TransitionFeatures> TaskAgent for Sfql<E, P> {
         let policy = self.policies.last().cloned().unwrap_or_else(|| Linear::new(self.actions, f));
         self.policies.push(policy);
         // Small weights, so that what is known of the world shows in the first actions.
-        self.weights.push((0..f).map(|_| 0.02 * unit_f64(rng) - 0.01).collect());
+        self.weights.push((0..f).map(|_| self.config.initial_weight + 0.02 * unit_f64(rng) - 0.01).collect());
         self.learns_weights = true;
         Ok(())
     }
@@ -248,7 +256,9 @@ impl<E: Encoder, P: TransitionFeatures> TaskAgent for Sfql<E, P> {
         self.encoder.encode(step.next_obs, next)?;
         if self.learns_weights {
             let w = self.weights.last_mut().expect("acting began a task");
-            let error = self.config.weight_rate * (step.reward - dot(phi, w));
+            // Features longer than 1, learned ones say, would make a step overshoot.
+            let rate = self.config.weight_rate / dot(phi, phi).max(1.0);
+            let error = rate * (step.reward - dot(phi, w));
             w.iter_mut().zip(phi).for_each(|(w, phi)| *w += error * *phi);
         }
         let present = self.policies.len() - 1;

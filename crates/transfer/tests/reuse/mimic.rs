@@ -100,6 +100,14 @@ fn the_loss_comes_down_to_the_teacher_s_entropy() -> Result<()> {
     Ok(())
 }
 
+/// The error of what must not be made.
+fn refused<T>(made: Result<T, Error>) -> Error {
+    match made {
+        Err(error) => error,
+        Ok(_) => panic!("it was made"),
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_refused() -> Result<()> {
     let rng = &mut stream_rng(0, 0);
@@ -110,11 +118,11 @@ fn what_does_not_fit_is_refused() -> Result<()> {
     let student = |inputs: usize, outputs| FeatureNet::new(&[inputs, 4], outputs, Activation::Relu);
     let config = MimicConfig::default();
     let right = || games(0);
-    let wrong = Mimic::new(student(29, 3)?, vec![(teacher(30, 0.1)?, right()?)], config.clone(), 0).unwrap_err();
+    let wrong = refused(Mimic::new(student(29, 3)?, vec![(teacher(30, 0.1)?, right()?)], config.clone(), 0));
     assert!(matches!(wrong, Error::Width { found: 29, expected: 30, .. }), "{wrong}");
-    let wrong = Mimic::new(student(30, 4)?, vec![(teacher(30, 0.1)?, right()?)], config.clone(), 0).unwrap_err();
+    let wrong = refused(Mimic::new(student(30, 4)?, vec![(teacher(30, 0.1)?, right()?)], config.clone(), 0));
     assert!(matches!(wrong, Error::Width { found: 4, expected: 3, .. }), "{wrong}");
-    let wrong = Mimic::new(student(30, 3)?, vec![(teacher(31, 0.1)?, right()?)], config.clone(), 0).unwrap_err();
+    let wrong = refused(Mimic::new(student(30, 3)?, vec![(teacher(31, 0.1)?, right()?)], config.clone(), 0));
     assert!(matches!(wrong, Error::Width { found: 31, expected: 30, .. }), "{wrong}");
     assert!(Mimic::new(student(30, 3)?, vec![(teacher(30, 0.0)?, right()?)], config.clone(), 0).is_err());
     assert!(Mimic::<Game>::new(student(30, 3)?, vec![], config.clone(), 0).is_err());

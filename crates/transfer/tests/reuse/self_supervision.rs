@@ -66,25 +66,26 @@ fn gradients_are_those_of_finite_differences() -> Result<()> {
 }
 
 const COPIES: usize = 8;
+const MOST: usize = 4000;
 
 fn catch() -> Result<QCollector<Catch>> {
     Ok(QCollector::new(VecEnv::new(vec![Catch::new(6, 5)?; COPIES])?, 1)?)
 }
 
-/// Steps of the environments until the last hundred games were worth 0.9 in the mean; and the parameters then.
+/// Steps of the environments until the last hundred games were worth 0.8 in the mean; and the parameters then.
 fn learn(net: &FeatureNet, params: &Params) -> Result<(usize, Params)> {
     let config = QConfig { gamma: 0.95, copy_every: 50, optimiser: Arc::new(Adam::new(2e-3)), ..QConfig::default() };
     let learner = QLearner::new(net.clone(), 3, config)?;
     let (mut play, rng) = (catch()?, &mut stream_rng(2, 0));
     let (mut buffer, mut state, mut totals) = (play.buffer(500)?, learner.init(params)?, Vec::new());
-    for step in 1..=2500 {
-        totals.extend(play.step(&learner, &state.params, 0.02, &mut buffer)?.iter().map(|done| done.total));
+    for step in 1..=MOST {
+        totals.extend(play.step(&learner, &state.params, 0.05, &mut buffer)?.iter().map(|done| done.total));
         state = learner.update(&state, &buffer, rng)?.0;
-        if totals.len() >= 100 && totals.iter().rev().take(100).sum::<f64>() >= 90.0 {
+        if totals.len() >= 100 && totals.iter().rev().take(100).sum::<f64>() >= 80.0 {
             return Ok((step * COPIES, state.params));
         }
     }
-    Ok((2500 * COPIES, state.params))
+    Ok((MOST * COPIES, state.params))
 }
 
 /// Shelhamer et al. 2017, §5: train, make the last layer anew, train again; the features that stayed make the second time at
@@ -95,7 +96,7 @@ fn a_fresh_last_layer_recovers_faster_than_it_was_learned() -> Result<()> {
     let rng = &mut stream_rng(3, 0);
     let (first, params) = learn(&net, &net.init(rng, DType::F32, &Device::Cpu)?)?;
     let (again, _) = learn(&net, &net.reset_head(&params, rng)?)?;
-    assert!(first < 2500 * COPIES && 5 * again <= 3 * first, "{first} steps at first, {again} again");
+    assert!(first < MOST * COPIES && 5 * again <= 3 * first, "{first} steps at first, {again} again");
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use candle_core::{DType, Device};
-use rekindle_autodiff::{Params, Tensor};
+use rekindle_autodiff::Tensor;
 use rekindle_envs::{Crawler, Ground, VecEnv, stream_rng};
 use rekindle_nn::Activation;
 use rekindle_rl::{FeedForward, Net, Recurrent};
@@ -22,35 +22,37 @@ fn temperatures_fall_log_linearly_and_stay() {
 const COPIES: usize = 4;
 const HORIZON: usize = 200;
 
-/// Steps of the environments until 18 of 20 episodes in a row reached the end of the narrow corridor.
-fn steps_to_learn(net: &Arc<dyn Net>, params: &Params, seed: u64, most: usize) -> Result<usize> {
-    let envs = VecEnv::new(vec![Crawler::new(Ground::Narrow, HORIZON)?; COPIES])?;
-    let mut training = SoftTraining::new(net.clone(), params, envs, SoftConfig::fine_tuning(1500), seed)?;
-    let (rng, mut reached) = (&mut stream_rng(seed, 2), Vec::new());
-    for step in 1..=most {
-        reached.extend(training.step(rng)?.iter().map(|done| (done.length as usize) < HORIZON));
-        let last = &reached[reached.len().saturating_sub(20)..];
-        if last.iter().filter(|reached| **reached).count() >= 18 {
-            return Ok(step * COPIES);
-        }
-    }
-    Ok(most * COPIES)
-}
-
-/// Pretrained on open ground, the narrow corridor takes at most half of the steps that it takes from fresh weights. (The
-/// experiment with five seeds and three corridors is `transfer/soft-q` of the bench.)
+/// On open ground the gait is learned: 35 pulls of an episode's 50 at most, where a fresh net makes less than five. From there
+/// the narrow corridor is learned within 20,000 steps, at a temperature that has fallen. (What pretraining is worth, against
+/// fresh weights, is for `transfer/soft-q` of the bench to say.)
 #[test]
-fn pretraining_halves_the_time_to_learn_a_corridor() -> Result<()> {
+fn a_gait_is_learned_and_a_corridor_after_it() -> Result<()> {
     let net: Arc<dyn Net> = Arc::new(FeedForward::value_mlp(&[5, 64, 64, 4], Activation::Relu)?);
     let fresh = net.init(&mut stream_rng(0, 0), DType::F32, &Device::Cpu)?;
     let envs = VecEnv::new(vec![Crawler::new(Ground::Open, HORIZON)?; COPIES])?;
     let mut training = SoftTraining::new(net.clone(), &fresh, envs, SoftConfig::default(), 0)?;
-    let rng = &mut stream_rng(0, 1);
-    (0..4000).try_for_each(|_| training.step(rng).map(|_| ()))?;
-    let pretrained = steps_to_learn(&net, training.params(), 100, 5000)?;
-    let scratch = steps_to_learn(&net, &fresh, 100, 5000)?;
-    assert!(2 * pretrained <= scratch, "{pretrained} steps after pretraining, {scratch} without");
-    Ok(())
+    let (rng, mut totals) = (&mut stream_rng(0, 1), Vec::new());
+    for _ in 0..3000 {
+        totals.extend(training.step(rng)?.iter().map(|done| done.total));
+    }
+    let mean = |totals: &[f64]| totals.iter().sum::<f64>() / totals.len() as f64;
+    let (first, last) = (mean(&totals[..COPIES]), mean(&totals[totals.len() - 8..]));
+    assert!(first < 5.0 && last > 35.0, "from {first} to {last}");
+    let envs = VecEnv::new(vec![Crawler::new(Ground::Narrow, HORIZON)?; COPIES])?;
+    let temperature = Annealing { start: 0.1, end: 0.02, steps: 400 };
+    let config = SoftConfig { temperature, ..SoftConfig::default() };
+    let mut training = SoftTraining::new(net, training.params(), envs, config, 100)?;
+    assert_eq!(training.temperature(), 0.1);
+    let (rng, mut reached) = (&mut stream_rng(0, 2), Vec::new());
+    for _ in 0..5000 {
+        reached.extend(training.step(rng)?.iter().map(|done| (done.length as usize) < HORIZON));
+        let last = &reached[reached.len().saturating_sub(20)..];
+        if last.iter().filter(|reached| **reached).count() >= 18 {
+            assert_eq!(training.temperature(), 0.02);
+            return Ok(());
+        }
+    }
+    panic!("{} of {} episodes reached the end", reached.iter().filter(|reached| **reached).count(), reached.len());
 }
 
 #[test]

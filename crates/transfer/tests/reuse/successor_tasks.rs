@@ -63,7 +63,7 @@ impl LinearReward for Row {
 }
 
 fn sfql(rate: f64, epsilon: f64) -> Result<Sfql<Table, Given>> {
-    let config = SfqlConfig { gamma: 0.5, epsilon, rate, weight_rate: 0.2 };
+    let config = SfqlConfig { gamma: 0.5, epsilon, rate, weight_rate: 0.2, ..SfqlConfig::default() };
     Ok(Sfql::new(Table::default(), Given(2), 2, config)?)
 }
 
@@ -169,7 +169,7 @@ fn successor_features_earn_more_than_learning_from_nothing() -> Result<()> {
 #[test]
 fn features_are_learned_from_rewards_in_many_tasks() -> Result<()> {
     let rng = &mut stream_rng(8, 0);
-    let basis = RadialBasis { side: 2, deviation: 0.5 };
+    let basis = RadialBasis { side: 2, deviation: 0.5, crossed: false };
     let mut draw = |w: [f64; 2], n: usize| -> Vec<Sample> {
         let coin = |rng: &mut dyn RngCore| rekindle_envs::random::below(rng, 2) as f32;
         let mut sample = || {
@@ -238,13 +238,14 @@ fn what_does_not_fit_is_refused() -> Result<()> {
     assert!(agent.successor_features(1, &[0.0]).is_err());
     assert!(play_task(&mut agent, &mut Row::new([1.0, 0.0]), (0, 1), &mut stream_rng(0, 1), thoughts).is_err());
     assert!(RadialBasis::default().encode(&[0.5], &mut Vec::new()).is_err());
-    assert!(RadialBasis { side: 0, deviation: 0.1 }.encode(&[0.5, 0.5], &mut Vec::new()).is_err());
+    assert!(RadialBasis { side: 0, ..RadialBasis::default() }.encode(&[0.5, 0.5], &mut Vec::new()).is_err());
     let config = SfqlConfig::default();
     for config in [
         SfqlConfig { gamma: 1.0, ..config },
         SfqlConfig { epsilon: -0.1, ..config },
         SfqlConfig { rate: 0.0, ..config },
         SfqlConfig { weight_rate: f64::NAN, ..config },
+        SfqlConfig { initial_weight: f64::INFINITY, ..config },
     ] {
         assert!(Sfql::new(Table::default(), Given(2), 2, config).is_err(), "{config:?}");
     }
