@@ -33,7 +33,8 @@ pub struct NeuralProcessConfig {
     pub least_deviation: f64,
     /// After every hidden layer.
     pub activation: Activation,
-    /// Distribution of the weights. Biases start at 0.
+    /// Distribution of the weights, but for those that attention's scores come from: these start from LeCun's. Biases start
+    /// at 0.
     pub weight: Init,
 }
 

@@ -17,12 +17,15 @@ pub(super) struct Encoder {
 
 impl Encoder {
     pub(super) fn new(config: &NeuralProcessConfig) -> Result<Self> {
-        let NeuralProcessConfig { inputs, targets, width, layers, weight, .. } = *config;
+        let NeuralProcessConfig { inputs, targets, width, layers, .. } = *config;
         let attention = match config.aggregation {
             Aggregation::Mean => None,
             Aggregation::Attention(heads) => {
+                // Larger weights would make all scores so large that attention begins, and stays, one-hot.
+                let weight = Init::LeCunNormal;
+                let locate = mlp(&NeuralProcessConfig { weight, ..*config }, inputs, 1, width)?;
                 let attend = MultiHeadAttentionConfig { width, heads, weight };
-                Some((mlp(config, inputs, 1, width)?, MultiHeadAttention::new("attend", attend)?))
+                Some((locate, MultiHeadAttention::new("attend", attend)?))
             }
         };
         Ok(Self { pairs: mlp(config, inputs + targets, layers[0], width)?, attention })

@@ -85,6 +85,16 @@ fn the_curriculum_grows_and_stays_within_the_tasks() -> Result<()> {
     Ok(())
 }
 
+/// A training that resumes at iteration 2,000 goes on with the tasks that it would have seen.
+#[test]
+fn prefetched_batches_follow_the_curriculum() -> Result<()> {
+    let tasks = FunctionTasks { curriculum: Some(Curriculum::linear()), ..FunctionTasks::linear(20, 40) };
+    let batches = crate::Prefetch::new(std::sync::Arc::new(crate::Shuffled(tasks)), 4, 1, 1999, 1)?;
+    assert_eq!(batches.next()?.support.x.dims(), [1, 10, 20]);
+    assert_eq!(batches.next()?.support.x.dims(), [1, 12, 20]);
+    Ok(())
+}
+
 #[test]
 fn bad_settings_are_named() {
     let message = |tasks: FunctionTasks| tasks.validate().unwrap_err().to_string();
