@@ -17,7 +17,7 @@ pub(crate) fn descend(
     let losses = losses(&theta)?;
     let mean = losses.detach().mean_all()?.to_f64()?;
     if !mean.is_finite() {
-        return Err(Error::NotFinite { what: "loss", value: mean });
+        return Err(Error::NotFinite { what: "loss".into(), value: mean });
     }
     let grads = theta.grad(&losses.sum_all()?, Order::First)?;
     let theta = theta.detach();

@@ -20,16 +20,6 @@ pub enum Error {
         /// Source or target.
         domain: &'static str,
     },
-    /// Features or inputs of a wrong shape.
-    #[error("{what} has shape {found:?}, expected {expected}")]
-    FeatureShape {
-        /// Which ones.
-        what: &'static str,
-        /// Their shape.
-        found: Vec<usize>,
-        /// What fits.
-        expected: String,
-    },
     /// A closed form without a solution in floating point.
     #[error("{what} cannot be solved in floating point; {remedy}")]
     Unsolvable {
@@ -111,19 +101,12 @@ pub enum Error {
         /// The expected shape.
         expected: String,
     },
-    /// Training that has diverged.
-    #[error("the loss is {loss} in epoch {epoch}; lower the learning rate, or clip the gradients")]
-    NotFinite {
-        /// The epoch, counted from 1.
-        epoch: u64,
-        /// The loss.
-        loss: f64,
-    },
     /// A file that holds no state of training.
     #[error("{} holds no state of training; was it written by `FitState::save`?", path.display())]
     NotAState {
         /// The file.
         path: std::path::PathBuf,
+    },
     /// More or fewer numbers than something has.
     #[error(
         "{what} has {found} numbers, but {expected} are expected; give as many as the world or the agent was made with"
@@ -139,8 +122,8 @@ pub enum Error {
     /// A number that is none, or infinite.
     #[error("the {what} became {value}; lower the learning rate, or clip the gradients")]
     NotFinite {
-        /// Which number.
-        what: &'static str,
+        /// Which number, and when.
+        what: String,
         /// Its value.
         value: f64,
     },
@@ -184,9 +167,9 @@ impl From<rekindle_meta::Error> for Error {
 }
 
 impl Error {
-    /// Features or inputs of a wrong shape.
-    pub(crate) fn features(what: &'static str, found: &[usize], expected: impl Into<String>) -> Self {
-        Self::FeatureShape { what, found: found.to_vec(), expected: expected.into() }
+    /// A tensor of the wrong shape.
+    pub(crate) fn shape(what: impl Into<String>, found: &[usize], expected: impl Into<String>) -> Self {
+        Self::Shape { what: what.into(), found: found.to_vec(), expected: expected.into() }
     }
 
     /// A setting outside of its range.

@@ -1,18 +1,18 @@
 #![doc = include_str!("../README.md")]
 
-pub mod curriculum;
-pub mod domain;
-mod matrix;
-pub mod zero_shot;
 mod finetune; // read first
 
+pub mod curriculum;
+pub mod domain;
 mod multitask;
+pub mod policy;
 mod progressive;
+pub mod successor;
+pub mod zero_shot;
 
 mod descent;
 mod error;
-pub mod policy;
-pub mod successor;
+mod matrix;
 
 pub use error::{Error, Result};
 pub use finetune::{

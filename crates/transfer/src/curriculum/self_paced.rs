@@ -97,9 +97,9 @@ impl SelfPaced {
     /// A task without any has loss 0. Which are selected is a constant: no gradient passes.
     ///
     /// # Errors
-    /// [`Error::FeatureShape`] for another rank.
+    /// [`Error::Shape`] for another rank.
     pub fn loss(&self, losses: &Tensor) -> Result<(Tensor, f64)> {
-        let &[m, b] = losses.dims() else { return Err(Error::features("the losses", losses.dims(), "[M, B]")) };
+        let &[m, b] = losses.dims() else { return Err(Error::shape("the losses", losses.dims(), "[M, B]")) };
         let all = losses.to_vec_f64()?;
         let mut weights = vec![0.0; m * b];
         let mut n_selected = 0;

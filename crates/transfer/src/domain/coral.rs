@@ -42,14 +42,14 @@ impl Covariance {
     /// Of features `[M, B, D]`, with r on the diagonal; some 5 D³ operations a task.
     ///
     /// # Errors
-    /// [`Error::EmptyDomain`] without examples; [`Error::Setting`] unless `ridge > 0`; [`Error::FeatureShape`] for another
+    /// [`Error::EmptyDomain`] without examples; [`Error::Setting`] unless `ridge > 0`; [`Error::Shape`] for another
     /// rank; [`Error::Unsolvable`] if a feature is not finite.
     pub fn of(features: &Tensor, ridge: f64) -> Result<Self> {
         if !(ridge > 0.0 && ridge.is_finite()) {
             return Err(Error::setting("ridge", ridge, "a finite number above 0: covariances are seldom of full rank"));
         }
         let &[_, b, _] = features.dims() else {
-            return Err(Error::features("the features of a domain", features.dims(), "[M, B, D]"));
+            return Err(Error::shape("the features of a domain", features.dims(), "[M, B, D]"));
         };
         check_examples("given", b)?;
         let unsolvable = Error::Unsolvable { what: "a covariance", remedy: "look for features that are not finite" };
@@ -76,12 +76,12 @@ impl Coral {
     /// From what is known of both domains: `C_S^(−1/2) C_T^(1/2)`.
     ///
     /// # Errors
-    /// [`Error::FeatureShape`] if they differ in tasks or features.
+    /// [`Error::Shape`] if they differ in tasks or features.
     pub fn between(source: &Covariance, target: &Covariance) -> Result<Self> {
         let sizes = |c: &Covariance| [c.tasks.len(), c.features()];
         if sizes(source) != sizes(target) {
             let [m, d] = sizes(source);
-            return Err(Error::features(
+            return Err(Error::shape(
                 "the target's covariance",
                 &sizes(target),
                 format!("[{m}, {d}], tasks and features"),
@@ -95,11 +95,11 @@ impl Coral {
     /// Features of the source `[M, B, D]` with the target's covariance, a constant of the same shape, type and device.
     ///
     /// # Errors
-    /// [`Error::FeatureShape`] if tasks or features are others than those of the fit.
+    /// [`Error::Shape`] if tasks or features are others than those of the fit.
     pub fn apply(&self, features: &Tensor) -> Result<Tensor> {
         let (m, d) = (self.maps.len(), self.maps.first().map_or(0, |map| map.rows));
         if features.rank() != 3 || features.dims()[0] != m || features.dims()[2] != d {
-            return Err(Error::features(
+            return Err(Error::shape(
                 "the features of the source domain",
                 features.dims(),
                 format!("[{m}, B, {d}]"),
@@ -115,10 +115,10 @@ impl Coral {
 /// becomes 0. A constant: no gradient passes.
 ///
 /// # Errors
-/// [`Error::EmptyDomain`] without examples; [`Error::FeatureShape`] for another rank.
+/// [`Error::EmptyDomain`] without examples; [`Error::Shape`] for another rank.
 pub fn standardise(features: &Tensor) -> Result<Tensor> {
     let &[_, b, _] = features.dims() else {
-        return Err(Error::features("the features of a domain", features.dims(), "[M, B, D]"));
+        return Err(Error::shape("the features of a domain", features.dims(), "[M, B, D]"));
     };
     check_examples("given", b)?;
     let x = features.detach();

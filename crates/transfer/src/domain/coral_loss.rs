@@ -24,13 +24,13 @@ use crate::{Error, Result};
 /// ```
 ///
 /// # Errors
-/// [`Error::EmptyDomain`] for a domain without examples; [`Error::FeatureShape`] if the shapes do not fit, or with a single
+/// [`Error::EmptyDomain`] for a domain without examples; [`Error::Shape`] if the shapes do not fit, or with a single
 /// example, which has no covariance.
 pub fn coral_loss(source: &Tensor, target: &Tensor) -> Result<Tensor> {
     let Sizes { features, examples } = Sizes::of(source.dims(), target.dims())?;
     for (what, x, n) in [("source features", source, examples[0]), ("target features", target, examples[1])] {
         if n < 2 {
-            return Err(Error::features(what, x.dims(), "[M, B, D] with B ≥ 2: one example has no covariance"));
+            return Err(Error::shape(what, x.dims(), "[M, B, D] with B ≥ 2: one example has no covariance"));
         }
     }
     let difference = covariance(source)?.sub(&covariance(target)?)?; // [M, D, D]

@@ -112,14 +112,14 @@ impl GaussianKernel {
 /// ```
 ///
 /// # Errors
-/// [`Error::EmptyDomain`] for a domain without examples; [`Error::FeatureShape`] if the shapes do not fit, or for the
+/// [`Error::EmptyDomain`] for a domain without examples; [`Error::Shape`] if the shapes do not fit, or for the
 /// unbiased estimate of a single example; [`Error::Setting`] for a kernel that is not valid.
 pub fn mmd(source: &Tensor, target: &Tensor, kernel: &GaussianKernel, estimate: MmdEstimate) -> Result<Tensor> {
     kernel.validate()?;
     let Sizes { examples: [n, m], .. } = Sizes::of(source.dims(), target.dims())?;
     if estimate == MmdEstimate::Unbiased && n.min(m) < 2 {
         let (what, x) = if n < 2 { ("source features", source) } else { ("target features", target) };
-        return Err(Error::features(what, x.dims(), "[M, B, D] with B ≥ 2 for the unbiased estimate"));
+        return Err(Error::shape(what, x.dims(), "[M, B, D] with B ≥ 2 for the unbiased estimate"));
     }
     let precision = kernel.precision(source, target)?;
     let within = |x: &Tensor, n: usize| -> Result<Tensor> {

@@ -12,11 +12,11 @@ use crate::{Error, Result};
 /// A constant.
 ///
 /// # Errors
-/// [`Error::EmptyDomain`] without examples; [`Error::Setting`] unless `1 ≤ n ≤ D`; [`Error::FeatureShape`] for another rank;
+/// [`Error::EmptyDomain`] without examples; [`Error::Setting`] unless `1 ≤ n ≤ D`; [`Error::Shape`] for another rank;
 /// [`Error::Unsolvable`] if a feature is not finite.
 pub fn principal_components(features: &Tensor, n: usize) -> Result<Tensor> {
     let &[m, b, d] = features.dims() else {
-        return Err(Error::features("the features", features.dims(), "[M, B, D]"));
+        return Err(Error::shape("the features", features.dims(), "[M, B, D]"));
     };
     check_examples("given", b)?;
     if n == 0 || n > d {

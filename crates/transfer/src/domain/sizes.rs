@@ -14,7 +14,7 @@ pub(super) struct Sizes {
 impl Sizes {
     pub(super) fn of(source: &[usize], target: &[usize]) -> Result<Self> {
         let &[m, b, d] = source else {
-            return Err(Error::features("the features of the source domain", source, "[M, B, D]"));
+            return Err(Error::shape("the features of the source domain", source, "[M, B, D]"));
         };
         check_examples("source", b)?;
         match *target {
@@ -22,7 +22,7 @@ impl Sizes {
                 check_examples("target", examples)?;
                 Ok(Self { features: d, examples: [b, examples] })
             }
-            _ => Err(Error::features("the features of the target domain", target, format!("[{m}, B, {d}]"))),
+            _ => Err(Error::shape("the features of the target domain", target, format!("[{m}, B, {d}]"))),
         }
     }
 }

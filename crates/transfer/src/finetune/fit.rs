@@ -135,7 +135,7 @@ impl Fit<'_> {
             state.epoch += 1;
             let loss = total / n as f64;
             if !loss.is_finite() {
-                return Err(Error::NotFinite { epoch: state.epoch, loss });
+                return Err(Error::NotFinite { what: format!("loss of epoch {}", state.epoch), value: loss });
             }
             if !watch(&state, loss) {
                 break;

@@ -98,11 +98,8 @@ impl<N: Model> Lora<N> {
         let mut all = base.clone();
         for (name, w) in base.iter().filter(|(name, _)| self.config.weights.matches(name)) {
             let &[_, d, o] = w.dims() else {
-                return Err(Error::Shape {
-                    what: format!("`{name}`, selected for LoRA,"),
-                    found: w.dims().to_vec(),
-                    expected: "a matrix [M, D, O]".into(),
-                });
+                let what = format!("`{name}`, selected for LoRA,");
+                return Err(Error::shape(what, w.dims(), "a matrix [M, D, O]"));
             };
             let mut factors = Builder::new(&mut *rng, w.dtype(), w.device());
             let r = self.config.rank;

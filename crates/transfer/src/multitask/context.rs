@@ -60,7 +60,7 @@ fn join(x: &Tensor, context: &Tensor) -> Result<Tensor> {
     let fits = context.rank() == 2 && x.rank() >= 3 && [x.dims()[0], 1].contains(&context.dims()[0]);
     if !fits {
         let expected = format!("[M, D] for x {:?}", x.dims());
-        return Err(Error::Shape { what: "the context".into(), found: context.dims().to_vec(), expected });
+        return Err(Error::shape("the context", context.dims(), expected));
     }
     let (m, d) = (context.dims()[0], context.dims()[1]);
     let last = x.rank() - 1;

@@ -84,7 +84,7 @@ pub fn cross_entropy(
             let x: Vec<f64> = mean.iter().zip(&deviation).map(|(m, s)| m + s * normal(rng)).collect();
             let value = score(iteration, &x)?;
             if !value.is_finite() {
-                return Err(Error::NotFinite { what: "score", value });
+                return Err(Error::NotFinite { what: "score".into(), value });
             }
             candidates.push((value, x));
         }

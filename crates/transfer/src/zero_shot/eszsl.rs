@@ -70,13 +70,13 @@ impl Eszsl {
     /// and of no others, since every class without examples counts as absent in all.
     ///
     /// # Errors
-    /// [`Error::Undescribed`] for a label without a description; [`Error::FeatureShape`] if features and labels do not fit;
+    /// [`Error::Undescribed`] for a label without a description; [`Error::Shape`] if features and labels do not fit;
     /// [`Error::Setting`] and [`Error::Unsolvable`] for settings out of range or too small.
     pub fn fit(x: &Tensor, y: &Value, seen: &Descriptions, config: EszslConfig) -> Result<Self> {
         config.validate()?;
-        let &[m, b, d] = x.dims() else { return Err(Error::features("the features", x.dims(), "[M, B, D]")) };
+        let &[m, b, d] = x.dims() else { return Err(Error::shape("the features", x.dims(), "[M, B, D]")) };
         if y.dims() != [m, b] || b == 0 {
-            return Err(Error::features("the labels", y.dims(), format!("[{m}, {b}], at least one example")));
+            return Err(Error::shape("the labels", y.dims(), format!("[{m}, {b}], at least one example")));
         }
         let labels = seen.check_labels(y)?;
         let s = Matrix::new(seen.n_classes(), seen.n_attributes(), seen.tensor(DType::F64, x.device())?.to_vec_f64()?);

@@ -32,9 +32,9 @@ impl Generalised {
 /// The class with the largest score among `candidates`, the first of equals, for each example of `[M, B, N]`, row-major.
 ///
 /// # Errors
-/// [`Error::Undescribed`] for a candidate without a column, or without candidates; [`Error::FeatureShape`] for another rank.
+/// [`Error::Undescribed`] for a candidate without a column, or without candidates; [`Error::Shape`] for another rank.
 pub fn best_class(scores: &Tensor, candidates: &[usize]) -> Result<Vec<usize>> {
-    let &[_, _, n] = scores.dims() else { return Err(Error::features("the scores", scores.dims(), "[M, B, N]")) };
+    let &[_, _, n] = scores.dims() else { return Err(Error::shape("the scores", scores.dims(), "[M, B, N]")) };
     if let Some(&class) = candidates.iter().find(|&&class| class >= n) {
         return Err(Error::Undescribed { class, described: n });
     }
@@ -54,10 +54,10 @@ pub fn best_class(scores: &Tensor, candidates: &[usize]) -> Result<Vec<usize>> {
 /// ```
 ///
 /// # Errors
-/// [`Error::FeatureShape`] if there are more or fewer predictions than labels, or no labels.
+/// [`Error::Shape`] if there are more or fewer predictions than labels, or no labels.
 pub fn per_class_accuracy(predictions: &[usize], labels: &[usize]) -> Result<f64> {
     if predictions.len() != labels.len() || labels.is_empty() {
-        return Err(Error::features(
+        return Err(Error::shape(
             "the predictions",
             &[predictions.len()],
             format!("[{}], one a label", labels.len()),

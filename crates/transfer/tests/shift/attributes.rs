@@ -221,9 +221,9 @@ fn descriptions_that_do_not_fit_are_refused() -> Result {
     wrong_length(Eszsl::fit(&x, &y, &classes, config)?.scores(&x, &other));
     let zero = EszslConfig { gamma: 0.0, lambda: 1.0 };
     assert!(matches!(Eszsl::fit(&x, &y, &classes, zero), Err(Error::Setting { name: "gamma", .. })));
-    assert!(matches!(Eszsl::fit(&x, &y.narrow(1, 0, 1)?, &classes, config), Err(Error::FeatureShape { .. })));
+    assert!(matches!(Eszsl::fit(&x, &y.narrow(1, 0, 1)?, &classes, config), Err(Error::Shape { .. })));
     let none = normal(&[1, 0, 2], 0);
-    assert!(matches!(Eszsl::fit(&none, &y.narrow(1, 0, 0)?, &classes, config), Err(Error::FeatureShape { .. })));
+    assert!(matches!(Eszsl::fit(&none, &y.narrow(1, 0, 0)?, &classes, config), Err(Error::Shape { .. })));
     assert!(best_class(&normal(&[1, 1, 3], 0), &[3]).is_err() && best_class(&normal(&[1, 1, 3], 0), &[]).is_err());
     assert!(per_class_accuracy(&[0], &[0, 1]).is_err() && per_class_accuracy(&[], &[]).is_err());
     let margin = RankingLoss { margin: -1.0, ..RankingLoss::SJE };
