@@ -17,8 +17,8 @@ mod mlp;
 mod norm;
 mod resnet12;
 mod rnn;
-mod vit;
 mod transformer;
+mod vit;
 
 mod error;
 
@@ -39,5 +39,5 @@ pub use model::{Model, Sequential};
 pub use norm::{BatchNorm, LayerNorm};
 pub use resnet12::{ResNet12, ResNet12Body, ResNet12Config};
 pub use rnn::{Gru, Lstm, LstmConfig, LstmState};
-pub use vit::{Vit, VitConfig};
 pub use transformer::{KvCache, Look, Transformer, TransformerConfig};
+pub use vit::{Vit, VitConfig};

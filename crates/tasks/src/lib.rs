@@ -31,26 +31,22 @@ mod sinusoid;
 mod split;
 mod subset;
 pub mod tfrecord;
-
-mod error;
-
-pub use augment::Augment;
 mod unlabelled;
 
 mod error;
 
+pub use augment::Augment;
 pub use class_batches::ClassBatches;
 pub use dataset::ClassDataset;
 pub use error::{Error, Result};
 pub use few_shot::{FewShot, FewShotSampler};
 #[cfg(feature = "images")]
 pub use folder::ImageFolder;
+pub use functions::{Curriculum, FunctionClass, FunctionTasks, Ramp};
 pub use glyphs::{AttributeGlyphs, Glyphs};
 #[cfg(feature = "images")]
 pub use image_list::ImageList;
 pub use image_list::read_image_list;
-pub use functions::{Curriculum, FunctionClass, FunctionTasks, Ramp};
-pub use glyphs::Glyphs;
 pub use in_memory::InMemory;
 pub use labelled::LabelledImages;
 pub use line::Line;

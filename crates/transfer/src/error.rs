@@ -61,6 +61,7 @@ pub enum Error {
         task: usize,
         /// Tasks of the curriculum.
         available: usize,
+    },
     /// Parameters of a source that do not fit into a target, all of them.
     #[error("the source does not fit the target: {problems}; select the layers that are to start afresh")]
     Unfit {

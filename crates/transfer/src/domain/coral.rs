@@ -99,11 +99,7 @@ impl Coral {
     pub fn apply(&self, features: &Tensor) -> Result<Tensor> {
         let (m, d) = (self.maps.len(), self.maps.first().map_or(0, |map| map.rows));
         if features.rank() != 3 || features.dims()[0] != m || features.dims()[2] != d {
-            return Err(Error::shape(
-                "the features of the source domain",
-                features.dims(),
-                format!("[{m}, B, {d}]"),
-            ));
+            return Err(Error::shape("the features of the source domain", features.dims(), format!("[{m}, B, {d}]")));
         }
         let rows = Matrix::of_tasks(features)?;
         let moved: Vec<f64> = rows.iter().zip(&self.maps).flat_map(|(x, map)| x.times(map).data).collect();

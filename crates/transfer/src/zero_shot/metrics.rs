@@ -57,11 +57,7 @@ pub fn best_class(scores: &Tensor, candidates: &[usize]) -> Result<Vec<usize>> {
 /// [`Error::Shape`] if there are more or fewer predictions than labels, or no labels.
 pub fn per_class_accuracy(predictions: &[usize], labels: &[usize]) -> Result<f64> {
     if predictions.len() != labels.len() || labels.is_empty() {
-        return Err(Error::shape(
-            "the predictions",
-            &[predictions.len()],
-            format!("[{}], one a label", labels.len()),
-        ));
+        return Err(Error::shape("the predictions", &[predictions.len()], format!("[{}], one a label", labels.len())));
     }
     let n = labels.iter().max().map_or(0, |&class| class + 1);
     let (mut right, mut all) = (vec![0.0; n], vec![0.0; n]);
