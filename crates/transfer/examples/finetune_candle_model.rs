@@ -12,7 +12,7 @@ use rekindle_tasks::Glyphs;
 use rekindle_transfer::{Fit, FitConfig, Freezing, LayerGroups, adopt, examples, score, with_task_axis};
 
 /// Three hidden layers and a head, in plain candle-nn: it knows nothing of rekindle.
-fn net(vb: VarBuilder<'_>, classes: usize) -> candle_core::Result<Box<dyn Module>> {
+fn net(vb: &VarBuilder<'_>, classes: usize) -> candle_core::Result<Box<dyn Module>> {
     let body = seq().add_fn(|x| x.flatten_from(1)).add(linear(784, 128, vb.pp("fc1"))?).add_fn(Tensor::relu);
     let body = body.add(linear(128, 64, vb.pp("fc2"))?).add_fn(Tensor::relu);
     let body = body.add(linear(64, 64, vb.pp("fc3"))?).add_fn(Tensor::relu);
@@ -24,7 +24,7 @@ fn main() -> anyhow::Result<()> {
     let glyphs = |n_classes, seed| Glyphs { n_classes, n_examples: 40, size: 28, seed };
 
     // A source model, trained on 50 characters and stored as candle stores models: no task axis, sorted by name.
-    let model = CandleModel::new("source", |vb| net(vb, 50));
+    let model = CandleModel::new("source", |vb| net(&vb, 50));
     let fit =
         Fit { model: &model, optimiser: &Adam::new(2e-3), config: &FitConfig { epochs: 5, ..FitConfig::default() } };
     let trained = fit.train(&model.init(&mut rng, DType::F32, &cpu)?, &examples(&glyphs(50, 1), 0..40)?)?;
@@ -32,7 +32,7 @@ fn main() -> anyhow::Result<()> {
     trained.map(|leaf| leaf.squeeze(0))?.save(&file)?;
 
     // The target model: the same layers for 10 other characters. All weights but the head's come from the file.
-    let model = CandleModel::new("target", |vb| net(vb, 10));
+    let model = CandleModel::new("target", |vb| net(&vb, 10));
     let fresh = model.init(&mut rng, DType::F32, &cpu)?;
     let start = adopt(&with_task_axis(&Params::load(&file, &cpu)?)?, &fresh, Some(&Select::prefix(["head"])))?;
     std::fs::remove_file(&file)?;

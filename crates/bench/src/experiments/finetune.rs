@@ -40,7 +40,8 @@ impl Experiment for Finetune {
          - Net: 784-128-128-128, ReLU. Adam, minibatches of 32, a cosine to zero over 300 updates, or six epochs where they \
            are more.\n\
          - Rates: `0.02` for the head where the rest is frozen, `0.003` where all layers share it: on the characters of \
-           `transfer/finetune-glyphs` the best of `0.001`, `0.003`, `0.01`, `0.02`, for the mean over all numbers of labels. \
+           `transfer/finetune-glyphs` the best of `0.001`, `0.003`, `0.01`, `0.02`, for the mean over all numbers of labels, with two or \
+           three of its seeds. \
            Following Howard & Ruder, *discriminative* takes the rate of training the last layer alone.\n\
          - A seed is a net of its own, and two draws of the labels.\n\n\
          `frozen-gain` is the accuracy of *frozen* less that of *fine-tuned*, `discriminative-gain` that of *discriminative* \

@@ -49,8 +49,9 @@ impl Experiment for ProgressiveNets {
          The transfer score is the area under the learning curve over that of baseline 1, in per cent; returns from −1 to 1 are \
          counted from −1. A column is a 3×3 convolution with stride 2 to 12 maps, 32 units, and the output; ReLU, α at first 0.1. PPO \
          (the paper: A3C), 16 environments, 100 rollouts of 28 steps (200 on the source), 4 passes in 4 batches with a rate of \
-         `0.003`; a critic of its own from scratch in all regimes. No choice among hyper-parameters is made (the paper: the best 3 \
-         of 25 draws a curve).\n\n\
+         `0.003`; a critic of its own from scratch in all regimes. No choice \
+         among hyper-parameters is made for a curve (the paper: the best 3 of 25 draws), but this set-up was chosen from four that \
+         were tried: `docs/benchmarks.md`.\n\n\
          - Sources *plain*, *noisy*, *h-flip* as in the paper; targets all other looks.\n\
          - `afs/layer<i>`: the share of the source's column in the average Fisher sensitivity of the progressive network."
     }

@@ -20,7 +20,7 @@ use crate::{Error, Result};
 /// use rekindle_transfer::L2Sp;
 ///
 /// let source = Params::new([("fc1.weight".to_owned(), Tensor::from_vec(vec![1f64, 2.], (1, 1, 2))?)])?;
-/// let tuned = Chain::new().then(L2Sp::new(source, 0.1, 0.01)?).then(Sgd::new(0.1));
+/// let tuned = Chain::new().then(L2Sp::new(&source, 0.1, 0.01)?).then(Sgd::new(0.1));
 /// # Ok::<(), rekindle_transfer::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl L2Sp {
     ///
     /// # Errors
     /// If a strength is negative or not finite.
-    pub fn new(source: Params, alpha: f64, beta: f64) -> Result<Self> {
+    pub fn new(source: &Params, alpha: f64, beta: f64) -> Result<Self> {
         for (name, value) in [("alpha", alpha), ("beta", beta)] {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(Error::setting(name, value, "a finite number of at least 0"));

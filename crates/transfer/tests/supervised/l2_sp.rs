@@ -12,7 +12,7 @@ use super::{Result, close, init, normal, smooth};
 fn the_pull_is_the_gradient_of_the_penalty() -> Result<()> {
     let all = init(&smooth(&[2, 3, 4]), 0, DType::F64);
     let (source, _) = all.partition(|name| name.starts_with("fc1"));
-    let pull = L2Sp::new(source, 0.3, 0.05)?;
+    let pull = L2Sp::new(&source, 0.3, 0.05)?;
     let params = all.map(|leaf| leaf.add(&normal(leaf.dims(), 7)))?.leaf();
     let by_tape = params.grad(&pull.penalty(&params)?.sum_all()?, Order::First)?;
     let zeros = params.zeros_like()?;
@@ -31,7 +31,7 @@ fn the_pull_is_the_gradient_of_the_penalty() -> Result<()> {
 fn without_a_loss_it_returns_to_the_source() -> Result<()> {
     let all = init(&smooth(&[2, 3, 4]), 0, DType::F64);
     let (source, _) = all.partition(|name| name.starts_with("fc1"));
-    let optimiser = Chain::new().then(L2Sp::new(source.clone(), 0.5, 0.2)?).then(Sgd::new(0.1));
+    let optimiser = Chain::new().then(L2Sp::new(&source, 0.5, 0.2)?).then(Sgd::new(0.1));
     let mut params = all.map(|leaf| leaf.shift(1.0))?;
     let start = params.clone();
     let mut state = optimiser.init(&params)?;
@@ -49,9 +49,9 @@ fn without_a_loss_it_returns_to_the_source() -> Result<()> {
 #[test]
 fn strengths_out_of_range_and_sources_that_do_not_fit_are_refused() -> Result<()> {
     let source = init(&smooth(&[2, 3, 4]), 0, DType::F64);
-    assert!(L2Sp::new(source.clone(), -1.0, 0.0).unwrap_err().to_string().contains("alpha"));
-    assert!(L2Sp::new(source.clone(), 0.0, f64::NAN).unwrap_err().to_string().contains("beta"));
-    let pull = L2Sp::new(source, 0.1, 0.1)?;
+    assert!(L2Sp::new(&source, -1.0, 0.0).unwrap_err().to_string().contains("alpha"));
+    assert!(L2Sp::new(&source, 0.0, f64::NAN).unwrap_err().to_string().contains("beta"));
+    let pull = L2Sp::new(&source, 0.1, 0.1)?;
     let other = pull.init(&init(&smooth(&[2, 3, 5]), 0, DType::F64)).unwrap_err().to_string();
     assert!(other.contains("fc2.weight"), "{other}");
     let missing = pull.init(&init(&smooth(&[2, 3]), 0, DType::F64)).unwrap_err().to_string();
