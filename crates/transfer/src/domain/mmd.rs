@@ -106,7 +106,7 @@ impl GaussianKernel {
 /// let (near, far) = (Tensor::from_vec(vec![0f64, 1.], (1, 2, 1))?, Tensor::from_vec(vec![5f64, 6.], (1, 2, 1))?);
 /// let kernel = GaussianKernel { bandwidth: Bandwidth::Fixed(1.0), ..GaussianKernel::default() };
 /// let apart = mmd(&near, &far, &kernel, MmdEstimate::Biased)?.to_f64()?;
-/// assert!((apart - (1.0 + (-0.5f64).exp())).abs() < 1e-4); // the mixed terms vanish
+/// assert!((apart - (1.0 + (-0.5f64).exp())).abs() < 1e-3); // the mixed terms nearly vanish
 /// assert!(mmd(&near, &near, &kernel, MmdEstimate::Biased)?.to_f64()?.abs() < 1e-12);
 /// # Ok::<(), rekindle_transfer::Error>(())
 /// ```

@@ -47,17 +47,18 @@ impl EszslConfig {
 /// The bilinear form `V [M, D, A]` of ESZSL.
 ///
 /// ```
-/// use candle_core::{Device, Tensor as Value};
+/// use candle_core::{DType, Device, Tensor as Value};
 /// use rekindle_autodiff::Tensor;
 /// use rekindle_transfer::zero_shot::{Descriptions, Eszsl, EszslConfig, best_class};
 ///
-/// // Features are the attributes themselves; class 2 was never seen.
-/// let classes = Descriptions::new(vec![vec![1., 0.], vec![0., 1.], vec![1., 1.]])?;
-/// let x = Tensor::from_vec(vec![1f64, 0., 0.9, 0.1, 0., 1., 0.1, 0.9], (1, 4, 2))?; // [M, B, D]
-/// let y = Value::from_vec(vec![0u32, 0, 1, 1], (1, 4), &Device::Cpu)?;
-/// let model = Eszsl::fit(&x, &y, &classes.select(&[0, 1])?, EszslConfig::default())?;
-/// let new = Tensor::from_vec(vec![1f64, 0.9], (1, 1, 2))?;
-/// assert_eq!(best_class(&model.scores(&new, &classes)?, &[0, 1, 2])?, [2]);
+/// // Features are the attributes themselves. Classes 0 to 3 are seen, 4 and 5 are not.
+/// let seen = (0..4).map(|class| (0..4).map(|a| f64::from(u8::from(a == class))).collect());
+/// let classes = Descriptions::new(seen.chain([vec![1., 1., 0., 0.], vec![0., 0., 1., 1.]]).collect())?;
+/// let seen = classes.select(&[0, 1, 2, 3])?;
+/// let (x, y) = (seen.tensor(DType::F64, &Device::Cpu)?, Value::from_vec(vec![0u32, 1, 2, 3], (1, 4), &Device::Cpu)?);
+/// let model = Eszsl::fit(&x, &y, &seen, EszslConfig::default())?;
+/// let new = Tensor::from_vec(vec![1f64, 0.9, 0., 0.1], (1, 1, 4))?; // [M, B, D]
+/// assert_eq!(best_class(&model.scores(&new, &classes)?, &[4, 5])?, [4]);
 /// # Ok::<(), rekindle_transfer::Error>(())
 /// ```
 #[derive(Clone, Debug)]

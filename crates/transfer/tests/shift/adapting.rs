@@ -105,7 +105,8 @@ fn accuracy(net: &DomainNet, params: &Params, batch: &Batch) -> Result<f64> {
 }
 
 /// From the labels of the source alone a network believes the clear input, which fails in the target; each alignment makes
-/// it look at the other one. Bounds from seed 0: half by chance, and the noisy input alone is right in 99 %.
+/// it look at the other one. Bounds from seed 0: half by chance, and the noisy input alone is right in 99 %. DANN depends
+/// on where it starts: with λ = 3 three seeds of three arrived, with smaller factors and larger rates not all.
 #[test]
 fn every_alignment_helps_where_the_source_misleads() -> Result {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
@@ -113,14 +114,15 @@ fn every_alignment_helps_where_the_source_misleads() -> Result {
     let kernel = GaussianKernel { scales: vec![0.5, 1.0, 2.0], ..GaussianKernel::default() };
     let cases = [
         (net(Alignment::None)?, 600, 0.0..0.7),
-        (dann()?, 1500, 0.9..1.01),
+        (net(Alignment::Adversarial(mlp(&[4, 16, 1])?))?, 1500, 0.9..1.01),
         (net(Alignment::Coral(10.0))?, 600, 0.9..1.01),
         (net(Alignment::Mmd(2.0, kernel))?, 600, 0.9..1.01),
     ];
     for (net, steps, bounds) in cases {
+        let mut rng = rng.clone();
         let params = net.init(&mut rng, DType::F32, &Device::Cpu)?;
-        let config = AdaptConfig { steps, batch: 64, ..AdaptConfig::default() };
-        let (mut rng, mut seen) = (ChaCha8Rng::seed_from_u64(1), 0);
+        let config = AdaptConfig { steps, batch: 64, lambda: 3.0, ..AdaptConfig::default() };
+        let mut seen = 0;
         let optimiser = Adam::new(3e-3);
         let adapted = adapt(&net, &params, (&source, &target.x), &optimiser, &config, &mut rng, &mut |at| {
             seen = at.step;
