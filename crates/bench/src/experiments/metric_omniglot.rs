@@ -25,8 +25,11 @@ struct Entry {
     /// `None`: not at all.
     training: Option<Training>,
     /// Published accuracies in the order of [`COLUMNS`], with their intervals where there are any, and where they stand.
-    published: Option<([(f64, Option<f64>); 4], &'static str)>,
+    published: Option<(Row, &'static str)>,
 }
+
+/// Accuracies of a table's row, with their intervals.
+type Row = [(f64, Option<f64>); 4];
 
 /// Episodes and length of a training with one shot. With five shots an episode is twice as large, so there are half as many.
 #[derive(Clone, Copy)]
