@@ -25,8 +25,11 @@ struct Entry {
     /// `None`: not at all.
     training: Option<Training>,
     /// Published accuracies in the order of [`COLUMNS`], with their intervals where there are any, and where they stand.
-    published: Option<([(f64, Option<f64>); 4], &'static str)>,
+    published: Option<(Row, &'static str)>,
 }
+
+/// Accuracies of a table's row, with their intervals.
+type Row = [(f64, Option<f64>); 4];
 
 /// Episodes and length of a training with one shot. With five shots an episode is twice as large, so there are half as many.
 #[derive(Clone, Copy)]
@@ -62,7 +65,7 @@ impl Experiment for MetricOmniglot {
            tested with 5 and 20 ways, 15 and 5 queries a class.\n\
          - Adam, whose rate falls along a cosine; the parameters of the best of ten validations are tested.\n\
          - Differs from the papers: far fewer episodes; attention of matching networks is scaled by 10, where the paper \
-           has no scale; Siamese networks have the common body, where Koch's has larger kernels and images.\n\n\
+           has no scale, and the outputs of R2-D2 begin at that scale; Siamese networks have the common body, where Koch's has larger kernels and images.\n\n\
          Accuracy is the mean over 600 test tasks. *Transductive*: batch normalisation sees a task's support set and \
          queries together, as in training. *Inductive*: its statistics come from the support set alone, which may be five \
          images. The papers' codes use averages from the training instead."
@@ -208,7 +211,7 @@ fn entries(ctx: &Context) -> Result<Vec<Entry>> {
         Entry {
             name: "r2d2",
             title: "R2-D2",
-            learner: Box::new(MetricLearner::new(body()?, Ridge::default())?),
+            learner: Box::new(MetricLearner::new(body()?, Ridge { scale: 10.0, ..Ridge::default() })?),
             training: Some(training(20)),
             published: None,
         },
