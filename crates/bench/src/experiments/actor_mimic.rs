@@ -82,7 +82,7 @@ impl Experiment for TransferActorMimic {
         let mut table = Table::new("Returns", ["game", "random", "teacher", "Actor-Mimic", "distillation"]);
         let (mut rows, mut curves) = (Vec::new(), Plot::new("Students", "steps of each environment", "mean loss"));
         for (kind, config) in [("actor-mimic", MimicConfig::default()), ("distillation", MimicConfig::distillation())] {
-            let (scores, losses) = study(ctx, &teachers, config, kind)?;
+            let (scores, losses) = study(ctx, &teachers, &config, kind)?;
             curves = curves.series(Series::binned(kind, &losses, 100));
             rows.push(scores);
         }
@@ -134,13 +134,11 @@ struct Score {
     teacher: f64,
 }
 
+/// Steps, and the loss before each.
+type Losses = Vec<(f64, f64)>;
+
 /// A student of all teachers; its scores in the games, and its loss.
-fn study(
-    ctx: &Context,
-    teachers: &[Teacher],
-    config: MimicConfig,
-    kind: &str,
-) -> Result<(Vec<Score>, Vec<(f64, f64)>)> {
+fn study(ctx: &Context, teachers: &[Teacher], config: &MimicConfig, kind: &str) -> Result<(Vec<Score>, Losses)> {
     let steps = ctx.mode().of([3_000, 6_000, 20_000]);
     let mut games = Vec::new();
     for (game, teacher) in GAMES.iter().zip(teachers) {
@@ -151,7 +149,7 @@ fn study(
     let actions = teachers.iter().map(|teacher| teacher.net.n_outputs()).max().unwrap_or(1);
     let optimiser = Arc::new(Adam::new(Schedule::Linear { start: 1e-3, end: 1e-4, steps: steps as u64 }));
     let student = FeatureNet::new(&[inputs, 128, 64], actions, Activation::Relu)?;
-    let mut mimic = Mimic::new(student, games, MimicConfig { optimiser, ..config }, 5)?;
+    let mut mimic = Mimic::new(student, games, MimicConfig { optimiser, ..config.clone() }, 5)?;
     let progress = ctx.progress(kind, steps as u64);
     let (rng, mut losses) = (&mut stream_rng(0, 3), Vec::new());
     for step in 0..steps {

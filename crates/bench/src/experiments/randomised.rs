@@ -55,7 +55,7 @@ impl Experiment for TransferRandomised {
                     settings::estimate(&Summary::of(&returns)?),
                     "reward",
                 )?;
-                let returns = self::returns(policy, &vec![usual; 100])?;
+                let returns = self::returns(policy, &[usual; 100])?;
                 ctx.seed_metric(
                     seed,
                     &format!("{name}/usual-return"),
@@ -65,7 +65,7 @@ impl Experiment for TransferRandomised {
                 if seed == 0 {
                     let mean = |times: f64| -> Result<(f64, f64)> {
                         let body = CartPoleBody { half_length: usual.half_length * times, ..usual };
-                        Ok((times, Summary::of(&self::returns(policy, &vec![body; 50])?)?.mean))
+                        Ok((times, Summary::of(&self::returns(policy, &[body; 50])?)?.mean))
                     };
                     plot = plot.line(name, LENGTHS.into_iter().map(mean).collect::<Result<Vec<_>>>()?);
                 }

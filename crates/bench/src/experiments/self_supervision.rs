@@ -34,7 +34,8 @@ impl Experiment for TransferSelfSupervision {
          action was taken, what it paid, and whether two observations follow each other (*pretrained*; the random steps are not \
          counted). The figures are the steps of the environment until a hundred games are worth 0.9 in the mean, over those of \
          *original*.\n\n\
-         Source: Shelhamer, Mahmoudieh, Argus & Darrell 2017, on Atari games: recovery is far faster than learning was."
+         Source: Shelhamer, Mahmoudieh, Argus & Darrell 2017, on Atari games: recovery is far faster than learning was. On a game as \
+         small as catch it is not by much, and features from random play alone do not help."
     }
 
     fn run(&self, ctx: &mut Context) -> Result<()> {

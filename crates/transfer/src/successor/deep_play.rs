@@ -37,7 +37,7 @@ impl<E: LinearReward + Send> SuccessorCollector<E> {
         learner: &SuccessorLearner,
         params: &Params,
         epsilon: f64,
-        mut buffer: Option<&mut SuccessorBuffer>,
+        buffer: Option<&mut SuccessorBuffer>,
     ) -> Result<Vec<Finished>> {
         let space = self.env.observation_space().clone();
         let [d, a, _] = learner.sizes();
@@ -67,7 +67,7 @@ impl<E: LinearReward + Send> SuccessorCollector<E> {
             }
         }
         let terminated = step.terminated.to_vec();
-        if let Some(buffer) = buffer.as_deref_mut() {
+        if let Some(buffer) = buffer {
             for (row, obs) in obs.chunks_exact(d).enumerate() {
                 let phi = self.env.env(row).map_or(&[][..], LinearReward::features);
                 buffer.push(obs, actions[row], phi, &next[row], terminated[row])?;

@@ -79,7 +79,7 @@ impl TaskQConfig {
 /// let mut agent = TaskQLearning::new(Table::default(), 4, config)?;
 /// let env = &mut GridRooms::default().make(&[1.0, 0.0, -1.0])?;
 /// let record = play_task(&mut agent, env, (600, 3), &mut stream_rng(0, 0), &mut stream_rng(0, 1))?;
-/// assert_eq!((record.parts.len(), record.episodes), (3, 3)); // of 200 steps at most
+/// assert!(record.parts.len() == 3 && record.episodes >= 3); // of 200 steps at most
 /// # Ok::<(), rekindle_transfer::Error>(())
 /// ```
 #[derive(Clone, Debug)]

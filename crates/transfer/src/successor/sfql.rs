@@ -251,7 +251,8 @@ impl<E: Encoder, P: TransitionFeatures> TaskAgent for Sfql<E, P> {
     fn observe(&mut self, step: Step<'_>) -> Result<()> {
         self.features.write(&step, &mut self.scratch.phi)?;
         let Scratch { x, next, phi, .. } = &mut self.scratch;
-        (x.clear(), next.clear());
+        x.clear();
+        next.clear();
         self.encoder.encode(step.obs, x)?;
         self.encoder.encode(step.next_obs, next)?;
         if self.learns_weights {

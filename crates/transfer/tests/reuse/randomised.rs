@@ -43,7 +43,7 @@ fn random_bodies_prepare_for_bodies_that_were_never_seen() -> Result<()> {
         let totals = bodies.iter().enumerate().map(|(i, body)| play(policy, body, 5000 + i as u64));
         Ok(totals.sum::<rekindle_envs::Result<f64>>()? / bodies.len() as f64)
     };
-    let usual = mean(&one, &vec![CartPoleBody::default(); 100])?;
+    let usual = mean(&one, &[CartPoleBody::default(); 100])?;
     let [one, many] = [mean(&one, &unseen)?, mean(&many, &unseen)?];
     assert!(usual > 475.0, "{usual} with the usual body");
     assert!(500.0 - many < 0.7 * (500.0 - one), "{many} after random bodies, {one} after one");

@@ -205,6 +205,27 @@ fn features_are_learned_from_rewards_in_many_tasks() -> Result<()> {
     Ok(())
 }
 
+/// One Gaussian in each quarter, of σ = ¼: exp(−d²/2σ²) by hand. Crossed, a number that is shown repeats them in a place of its
+/// own, so that no two features share a number.
+#[test]
+fn gaussians_are_crossed_with_what_is_shown() -> Result<()> {
+    let (mut plain, mut crossed) = (Vec::new(), Vec::new());
+    let obs = [0.25, 0.75, 0.0, 2.0];
+    RadialBasis { side: 2, deviation: 0.25, crossed: false }.encode(&obs, &mut plain)?;
+    RadialBasis { side: 2, deviation: 0.25, crossed: true }.encode(&obs, &mut crossed)?;
+    let (one, two) = ((-2.0f64).exp(), (-4.0f64).exp());
+    // Middles at (¼, ¼), (¼, ¾), (¾, ¼), (¾, ¾), half a side apart; then the numbers shown, 4 and 5, and the bias.
+    let expected = [(0, one), (1, 1.0), (2, two), (3, one), (5, 2.0), (6, 1.0)];
+    let close = |found: &[(usize, f64)], expected: &[(usize, f64)]| {
+        found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-9)
+    };
+    assert!(close(&plain, &expected), "{plain:?}");
+    // Products with the first number, zero here, would be 4 to 7; those with the second are 8 to 11.
+    let products = [(8, 2.0 * one), (9, 2.0), (10, 2.0 * two), (11, 2.0 * one), (13, 2.0), (14, 1.0)];
+    assert!(close(&crossed, &[&expected[..4], &products[..]].concat()), "{crossed:?}");
+    Ok(())
+}
+
 /// Policy reuse follows a policy whose episodes pay more, by exp(τ W).
 #[test]
 fn policy_reuse_follows_what_pays() -> Result<()> {
