@@ -98,7 +98,7 @@ fn train(
     seed: u64,
 ) -> Result<(Params, Curves)> {
     let validation = Shuffled(FewShotSampler::new(data.validation.clone(), episode(shots))?);
-    let (checks, n_tasks) = ctx.mode().of([(2, 50), (10, 300), (10, 300)]);
+    let (checks, n_tasks) = ctx.mode().of([(2u64, 50), (10, 300), (10, 300)]);
     let (trained, curves) = Training {
         name: format!("{name}-{shots}s-{iterations}-seed{seed}"),
         learner,

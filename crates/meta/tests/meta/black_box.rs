@@ -89,11 +89,7 @@ pub(crate) fn outputs_are_answers_after_prefixes(core: impl Prequential) {
 }
 
 /// The mean squared error on 200 new tasks after a short training.
-pub(crate) fn error_after(
-    core: impl BlackBox,
-    tasks: impl TaskSampler + 'static,
-    training: (u64, f64),
-) -> Result<f64> {
+pub(crate) fn error_after(core: impl BlackBox, tasks: impl TaskSampler + 'static, training: (u64, f64)) -> Result<f64> {
     let (learner, tasks) = (BlackBoxLearner::new(core), Arc::new(tasks));
     let params = trained(&learner, Arc::clone(&tasks), training)?;
     Ok(evaluate(&learner, &params, &tasks, &EvalConfig { n_tasks: 200, ..EvalConfig::default() })?.mean)
