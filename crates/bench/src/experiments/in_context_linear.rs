@@ -26,17 +26,14 @@ impl Experiment for InContextLinear {
          and *x* from *N(0, I)* in d dimensions, new ones in every prompt; it is trained on the squared error of its answers after \
          all prefixes, 64 prompts an iteration, with the curriculum of the paper. The error is that on 1,280 prompts, over the error \
          of answering zero.\n\n\
-         - Quick: d = 2, a very small transformer, seconds of training.\n\
+         - Quick: d = 2, a very small transformer, seconds of training: it ends on the plateau of an error of ½, where one \
+           direction of two is known, and shows only that everything runs.\n\
          - Standard: d = 5, the paper's \"tiny\" transformer (64 wide, 3 layers, 2 heads) with ReLU, Adam from `1e-3` along a cosine.\n\
          - Full: d = 20, the paper's \"small\" transformer (128 wide, 6 layers, 4 heads) with GELU, Adam with `1e-4`, 500,000 \
            iterations; for a GPU.\n\n\
          *Least squares* takes the weights of least norm; its error is (d − k)/d after k < d examples, then none. *Averaging* has \
          (d + 1)/k. `error-k` and `least-squares-k` are at k = d/2, d, 3d/2 and 2d.\n\n\
          Source: Garg, Tsipras, Liang & Valiant 2022, sections 2 and 3, with their main model of 12 layers, for d = 20."
-    }
-
-    fn in_default_run(&self) -> bool {
-        true
     }
 
     fn run(&self, ctx: &mut Context) -> Result<()> {

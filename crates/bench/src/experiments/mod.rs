@@ -5,6 +5,7 @@ mod adapt_digits;
 mod adapt_office;
 mod bandits_baselines;
 mod bandits_optimal;
+mod cifar_fs_proto;
 mod classic;
 mod curriculum_teacher;
 mod family_omniglot;
@@ -86,6 +87,7 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(meta_dataset_sampler::MetaDatasetSampler),
         Box::new(metric_glyphs::MetricGlyphs),
         Box::new(metric_omniglot::MetricOmniglot),
+        Box::new(cifar_fs_proto::CifarFsProto),
         Box::new(neural_process_sinusoid::NeuralProcessSinusoid),
         Box::new(in_context_linear::InContextLinear),
         Box::new(in_context_functions::InContextFunctions),
