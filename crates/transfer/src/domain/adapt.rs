@@ -9,13 +9,14 @@ use candle_core::{DType, Tensor as Value};
 use rand::seq::SliceRandom;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rekindle_autodiff::{Order, Params};
-use rekindle_optim::{Schedule, Transform, apply_updates};
+use rekindle_autodiff::Params;
+use rekindle_optim::{Schedule, Transform};
 use rekindle_tasks::Batch;
 
 use super::net::DomainNet;
 use super::reversal::reversal_factor;
 use super::sizes::check_examples;
+use crate::descent::descend;
 use crate::{Error, Result};
 
 /// How [`adapt`] trains. Defaults: Ganin et al. 2016, §5.2.2, but for the steps, of which the paper says nothing.
@@ -104,8 +105,8 @@ pub struct AdaptStep {
 /// ```
 ///
 /// # Errors
-/// [`Error::EmptyDomain`] for a domain without examples; [`Error::Setting`] for settings out of range; if shapes do not fit;
-/// and whatever `watch` answers.
+/// [`Error::EmptyDomain`] for a domain without examples; [`Error::Setting`] for settings out of range;
+/// [`Error::NotFinite`] when the loss is no longer a number; if shapes do not fit; and whatever `watch` answers.
 pub fn adapt(
     net: &DomainNet,
     params: &Params,
@@ -127,13 +128,13 @@ pub fn adapt(
         let rows = sources.next(half, &source.x)?;
         let batch = Batch { x: source.x.index_select(&rows, 1)?, y: source.y.index_select(&rows, 1)? };
         let inputs = target.index_select(&targets.next(half, target)?, 1)?;
-        let leaves = params.leaf();
-        let losses = net.losses(&leaves, &batch, &inputs, lambda)?;
-        let grads = leaves.grad(&losses.total()?.sum_all()?, Order::First)?;
-        let (updates, next) = optimiser.update(&grads, &state, &params)?;
-        (params, state) = (apply_updates(&params, &updates)?, next);
-        let alignment = losses.alignment.as_ref().map_or(Ok(0.0), |loss| loss.mean_all()?.to_f64())?;
-        let label = losses.label.mean_all()?.to_f64()?;
+        let (mut label, mut alignment) = (0.0, 0.0);
+        (params, state, _) = descend(optimiser, &params, &state, |leaves| {
+            let losses = net.losses(leaves, &batch, &inputs, lambda)?;
+            label = losses.label.detach().mean_all()?.to_f64()?;
+            alignment = losses.alignment.as_ref().map_or(Ok(0.0), |loss| loss.detach().mean_all()?.to_f64())?;
+            losses.total()
+        })?;
         if !watch(&AdaptStep { step: step + 1, label, alignment, lambda })? {
             break;
         }

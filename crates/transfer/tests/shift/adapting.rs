@@ -173,6 +173,9 @@ fn what_cannot_be_adapted_is_refused() -> Result {
         adapt(&net, &params, (&source, target), &Adam::default(), config, &mut rng, &mut |_| Ok(true))
     };
     assert!(matches!(go(&config, &empty), Err(Error::EmptyDomain { domain: "target" })));
+    // A NaN must not train on.
+    let broken = target.affine(f64::NAN, 0.0)?;
+    assert!(matches!(go(&config, &broken), Err(Error::NotFinite { .. })));
     for (name, bad) in [
         ("steps", AdaptConfig { steps: 0, ..config.clone() }),
         ("batch", AdaptConfig { batch: 3, ..config.clone() }),
