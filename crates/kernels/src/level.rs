@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code, reason = "calls functions compiled for instructions that `Level` has proved to exist")]
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::__cpuid;
 use std::sync::OnceLock;
 
 use crate::simd::Simd;
@@ -86,6 +88,25 @@ impl Level {
         }
     }
 
+    /// As [`run`](Self::run), on the vectors that suit rows of so many numbers: half as wide as they could be where that
+    /// leaves fewer lanes empty and costs nothing else. Not for kernels whose results depend on the number of lanes.
+    #[inline]
+    pub(crate) fn run_rows<K: Kernel>(self, cols: usize, kernel: K) -> K::Output {
+        let narrow = cols.div_ceil(8) % 2 == 1 && halves_wide_vectors();
+        if narrow { self.run_narrow(kernel) } else { self.run(kernel) }
+    }
+
+    /// On vectors of half the width, where the level has such.
+    #[inline]
+    pub(crate) fn run_narrow<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            // SAFETY: as for `run`.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { on_avx512vl(kernel) },
+            _ => self.run(kernel),
+        }
+    }
+
     /// Runs a kernel on this level's instructions.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
@@ -100,6 +121,25 @@ impl Level {
             Set::Avx512 => unsafe { on_avx512(kernel) },
         }
     }
+}
+
+/// Whether the processor does a vector of AVX-512 in two halves, one after the other, so that two narrow ones cost no more:
+/// AMD's Zen 4. Others do two wide ones at once.
+fn halves_wide_vectors() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        static HALVES: OnceLock<bool> = OnceLock::new();
+        *HALVES.get_or_init(|| {
+            // SAFETY: every x86-64 processor knows these two leaves.
+            #[allow(unused_unsafe, reason = "safe in newer compilers")]
+            let (vendor, version) = unsafe { (__cpuid(0), __cpuid(1).eax) };
+            let amd = [vendor.ebx, vendor.edx, vendor.ecx] == [*b"Auth", *b"enti", *b"cAMD"].map(u32::from_le_bytes);
+            // Family 0x19 holds Zen 3, which has no AVX-512, and Zen 4.
+            amd && ((version >> 8) & 0xf) + ((version >> 20) & 0xff) == 0x19
+        })
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 /// A computation in two forms.
@@ -132,4 +172,11 @@ unsafe fn on_avx2<K: Kernel>(kernel: K) -> K::Output {
 unsafe fn on_avx512<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: the caller vouches for the instructions.
     kernel.simd(unsafe { crate::simd::Avx512::assume() })
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+unsafe fn on_avx512vl<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller vouches for the instructions.
+    kernel.simd(unsafe { crate::simd::Avx512Vl::assume() })
 }

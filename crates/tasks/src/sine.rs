@@ -19,7 +19,7 @@ pub(crate) fn sine(x: f32) -> f32 {
     }
     let n: u32 = BOUNDS[..4].iter().map(|&bound| u32::from(size > bound)).sum();
     let y = f64::from(f32::from_bits(size)) - f64::from(n) * FRAC_PI_2;
-    let value = if n % 2 == 1 { near_one(y) } else { near_zero(y) };
+    let value = std::hint::select_unpredictable(n % 2 == 1, near_one(y), near_zero(y));
     // The sine is odd, and the second and third quarter-turns bring it below zero.
     f32::from_bits((value as f32).to_bits() ^ (x.to_bits() & SIGN) ^ ((n & 2) << 30))
 }

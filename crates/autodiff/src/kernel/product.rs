@@ -96,9 +96,9 @@ fn one_pass(
 fn even_lead(x: &Value, inner: usize) -> Result<Cow<'_, Value>> {
     let lead = x.rank() - inner;
     // An axis of size 1 may have any stride; what counts is how its neighbours follow each other.
-    let axes = x.dims()[..lead].iter().zip(&x.stride()[..lead]).filter(|(n, _)| **n != 1);
-    let axes: SmallVec<[(&usize, &usize); 4]> = axes.collect();
-    let even = axes.windows(2).all(|pair| *pair[0].1 == pair[1].0 * pair[1].1);
+    let mut axes = x.dims()[..lead].iter().zip(&x.stride()[..lead]).filter(|(n, _)| **n != 1);
+    let mut outer = axes.next();
+    let even = axes.all(|inner| outer.replace(inner).is_none_or(|(_, stride)| *stride == inner.0 * inner.1));
     if even { Ok(Cow::Borrowed(x)) } else { Ok(Cow::Owned(x.contiguous()?)) }
 }
 

@@ -110,17 +110,22 @@ pub fn product(level: Level, p: &Product<'_>, out: &mut Vec<f32>) -> Result<()> 
         return Ok(());
     }
     if p.tasks * p.rows * p.cols > 0 {
-        level.run(Run { p: p.simplified(), out });
+        let p = p.simplified();
+        if column::fits(&p) {
+            level.run(Column { p, out });
+        } else {
+            level.run_rows(p.cols, Tiles { p, out });
+        }
     }
     Ok(())
 }
 
-struct Run<'a, 'o> {
+struct Column<'a, 'o> {
     p: Product<'a>,
     out: &'o mut Vec<f32>,
 }
 
-impl Kernel for Run<'_, '_> {
+impl Kernel for Column<'_, '_> {
     type Output = ();
 
     fn portable(self) {
@@ -129,11 +134,25 @@ impl Kernel for Run<'_, '_> {
 
     #[inline(always)]
     fn simd<S: Simd>(self, simd: S) {
-        if column::fits(&self.p) {
-            column::product(simd, &self.p, self.out);
-        } else {
-            tile::product(simd, &self.p, self.out);
-        }
+        column::product(simd, &self.p, self.out);
+    }
+}
+
+struct Tiles<'a, 'o> {
+    p: Product<'a>,
+    out: &'o mut Vec<f32>,
+}
+
+impl Kernel for Tiles<'_, '_> {
+    type Output = ();
+
+    fn portable(self) {
+        portable::product(&self.p, self.out);
+    }
+
+    #[inline(always)]
+    fn simd<S: Simd>(self, simd: S) {
+        tile::product(simd, &self.p, self.out);
     }
 }
 
@@ -208,5 +227,33 @@ fn within(name: &str, len: usize, reach: Option<usize>) -> Result<()> {
     match reach {
         Some(end) if end <= len => Ok(()),
         _ => Err(Error::shape(NAME, format!("{name} reaches to element {reach:?} of a slice of {len}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Vectors of half the width give the bits of whole ones, so the choice between them is free.
+    #[test]
+    fn narrow_vectors_give_the_same_bits() {
+        let data: Vec<f32> = (0..7 * 41 * 90).map(|i| (i as f32 * 0.37).sin()).collect();
+        for (rows, inner, cols) in [(1, 3, 5), (10, 40, 40), (7, 1, 24), (41, 10, 90), (3, 7, 1)] {
+            for (sum, transposed, level) in [false, true].into_iter().flat_map(|sum| {
+                [false, true].into_iter().flat_map(move |t| Level::available().into_iter().map(move |l| (sum, t, l)))
+            }) {
+                let b = Operand { data: &data[3..], task: inner * cols, row: cols, col: 1 };
+                let b = if transposed { Operand { row: 1, col: inner, ..b } } else { b };
+                let a = Operand { data: &data, task: rows * inner, row: inner, col: 1 };
+                let mask = &data[..7 * rows * cols];
+                let p =
+                    Product { tasks: 7, sum, after: After::Mask(mask), ..Product::plain([rows, inner, cols], a, b) };
+                p.check().expect("the case fits");
+                let (mut wide, mut narrow) = (Vec::new(), Vec::new());
+                level.run(Tiles { p, out: &mut wide });
+                level.run_narrow(Tiles { p, out: &mut narrow });
+                assert!(wide.iter().zip(&narrow).all(|(w, n)| w.to_bits() == n.to_bits()), "{} {p:?}", level.name());
+            }
+        }
     }
 }

@@ -24,7 +24,7 @@ fn run(level: Level, p: Product<'_>, out: &mut [MaybeUninit<f32>], add: bool) {
     assert!(p.tasks == 1 && p.b.col == 1 && out.len() == p.rows * p.cols, "{p:?} onto {} numbers", out.len());
     p.check().expect("operands are made for the product");
     if !out.is_empty() {
-        level.run(Onto { p, out, add });
+        level.run_rows(p.cols, Onto { p, out, add });
     }
 }
 

@@ -1,13 +1,16 @@
 //! How an output is split into tiles.
 
+use crate::simd::Simd;
+
 /// Most vectors of columns in a tile.
 pub(super) const fn most_vectors(registers: usize) -> usize {
-    if registers >= 32 { 4 } else { 3 }
+    if registers >= 32 { 5 } else { 3 }
 }
 
 /// Most rows of a tile with so many vectors.
 pub(super) const fn most_rows(registers: usize, vectors: usize) -> usize {
     match (registers >= 32, vectors) {
+        (true, 5) => 5,
         (true, 4) | (false, 2) => 6,
         (false, 3) => 4,
         _ => 8,
@@ -16,7 +19,7 @@ pub(super) const fn most_rows(registers: usize, vectors: usize) -> usize {
 
 /// Most rows of a tile that is added up over the tasks, given those of a plain one: it has a second set of registers.
 pub(super) const fn most_summed(rows: usize) -> usize {
-    rows.div_ceil(2)
+    rows / 2
 }
 
 /// `count` parts of `len`, one after another from `first` on.
@@ -29,9 +32,30 @@ pub(super) struct Run {
 
 /// The parts of `0..n`, as even as can be, none longer than `most`: the longer ones, and then those that have one less.
 #[inline(always)]
-pub(super) fn even(n: usize, most: usize) -> [Run; 2] {
+fn even(n: usize, most: usize) -> [Run; 2] {
     let parts = n.div_ceil(most).max(1);
     let (len, longer) = (n / parts, n % parts);
     let first = Run { first: 0, len: len + 1, count: longer };
     [first, Run { first: longer * (len + 1), len, count: parts - longer }]
+}
+
+/// How all tasks of a product are split: parts of the columns, counted in vectors, each with the parts of the rows.
+#[derive(Clone, Copy)]
+pub(super) struct Split([(Run, [Run; 2]); 2]);
+
+impl Split {
+    /// Of `rows × cols` in vectors of `S`; `summed` where tiles are added up over tasks while they are in registers.
+    #[inline(always)]
+    pub(super) fn of<S: Simd>(rows: usize, cols: usize, summed: bool) -> Self {
+        Self(even(cols.div_ceil(S::LANES), most_vectors(S::REGISTERS)).map(|run| {
+            let most = most_rows(S::REGISTERS, run.len);
+            (run, even(rows, if summed { most_summed(most) } else { most }))
+        }))
+    }
+
+    /// The parts of the columns that are not empty.
+    #[inline(always)]
+    pub(super) fn columns(&self) -> impl Iterator<Item = &(Run, [Run; 2])> {
+        self.0.iter().filter(|(run, _)| run.count > 0)
+    }
 }

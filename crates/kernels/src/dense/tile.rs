@@ -1,7 +1,7 @@
 //! The product in registers.
 //!
-//! Tile: up to 8 rows × 4 vectors of columns whose sums stay in registers for the whole inner axis; 8 × 3 and 6 × 4 fill
-//! the 32 registers of AVX-512 and NEON, 4 × 3 and 6 × 2 the 16 of AVX2. Rows are split evenly (10 rows are 5 + 5, not
+//! Tile: up to 8 rows × 5 vectors of columns whose sums stay in registers for the whole inner axis; 8 × 3, 6 × 4 and 5 × 5
+//! fill the 32 registers of AVX-512 and NEON, 4 × 3 and 6 × 2 the 16 of AVX2. Rows are split evenly (10 rows are 5 + 5, not
 //! 8 + 2), since a short tile waits for its own sums. The last vector of a row is masked.
 
 #![allow(unsafe_code, reason = "reads and writes by pointer; `Product::check` has proved every element in bounds")]
@@ -12,7 +12,7 @@
 
 use std::cell::RefCell;
 
-use super::split::{Run, even, most_rows, most_summed, most_vectors};
+use super::split::{Run, Split, most_rows, most_summed, most_vectors};
 use super::{After, Product, pack};
 use crate::simd::Simd;
 
@@ -28,23 +28,26 @@ pub(super) fn product<S: Simd>(simd: S, p: &Product<'_>, out: &mut Vec<f32>) {
     out.reserve(results * size);
     let start = out.len();
     let packed = p.b.col != 1 && p.cols != 1;
-    // SAFETY: `check` has proved the operands in bounds, `reserve` has made room for the results; every element is
-    // written (by the first task, if they are added up) before it is counted.
-    unsafe {
-        let to = out.as_mut_ptr().add(start);
-        if packed {
-            each_packed(simd, p, to);
-        } else if p.sum {
-            let b = p.b.data.as_ptr();
-            columns(simd, &Block { p, first: 0, tasks: p.tasks, b, stride: p.b.row, out: to, add: false });
-        } else {
-            for m in 0..p.tasks {
-                let b = p.b.data.as_ptr().add(offset(p, m));
-                let out = to.add(m * size);
-                columns(simd, &Block { p, first: m, tasks: 1, b, stride: p.b.row, out, add: false });
+    // Right operands that need no copy are there all at once, so tiles can be added up in registers.
+    let (steps, tasks) = if p.sum && !packed { (1, p.tasks) } else { (p.tasks, 1) };
+    let split = &Split::of::<S>(p.rows, p.cols, tasks > 1);
+    // Taken and put back: a closure would be compiled without the instructions of its surroundings.
+    let mut scratch = SCRATCH.take();
+    for m in 0..steps {
+        // SAFETY: `check` has proved the operands in bounds, `reserve` has made room for the results; every element is
+        // written (by the first task, if they are added up) before it is counted.
+        unsafe {
+            if packed && (m == 0 || p.b.task != 0) {
+                pack::transpose(simd, &p.b, offset(p, m), [p.inner, p.cols], &mut scratch);
             }
+            let (b, stride) =
+                if packed { (scratch.as_ptr(), p.cols) } else { (p.b.data.as_ptr().add(offset(p, m)), p.b.row) };
+            let out = out.as_mut_ptr().add(start + if p.sum { 0 } else { m * size });
+            // One place only, since all tiles are compiled where this is called.
+            columns(simd, &Block { p, split, first: m, tasks, b, stride, out, add: p.sum && m > 0 });
         }
     }
+    SCRATCH.set(scratch);
     // SAFETY: as above.
     unsafe { out.set_len(start + results * size) };
 }
@@ -55,29 +58,11 @@ pub(super) fn product<S: Simd>(simd: S, p: &Product<'_>, out: &mut Vec<f32>) {
 /// The operands must be in bounds, `out` good for the whole product, and the right operand lie along its rows.
 #[inline(always)]
 pub(super) unsafe fn single<S: Simd>(simd: S, p: &Product<'_>, out: *mut f32, add: bool) {
+    let split = &Split::of::<S>(p.rows, p.cols, false);
     // SAFETY: the caller's.
     unsafe {
-        columns(simd, &Block { p, first: 0, tasks: 1, b: p.b.data.as_ptr(), stride: p.b.row, out, add });
+        columns(simd, &Block { p, split, first: 0, tasks: 1, b: p.b.data.as_ptr(), stride: p.b.row, out, add });
     }
-}
-
-/// With the right operands transposed one after another.
-#[inline(always)]
-unsafe fn each_packed<S: Simd>(simd: S, p: &Product<'_>, to: *mut f32) {
-    // Taken and put back: a closure would be compiled without the instructions of its surroundings.
-    let mut scratch = SCRATCH.take();
-    for m in 0..p.tasks {
-        // SAFETY: the caller vouches for the operands and for `to`.
-        unsafe {
-            if m == 0 || p.b.task != 0 {
-                pack::transpose(simd, &p.b, offset(p, m), [p.inner, p.cols], &mut scratch);
-            }
-            let out = to.add(if p.sum { 0 } else { m * p.rows * p.cols });
-            let (b, add) = (scratch.as_ptr(), p.sum && m > 0);
-            columns(simd, &Block { p, first: m, tasks: 1, b, stride: p.cols, out, add });
-        }
-    }
-    SCRATCH.set(scratch);
 }
 
 /// Where a task's right operand begins. An empty one may begin behind its slice.
@@ -88,6 +73,7 @@ fn offset(p: &Product<'_>, m: usize) -> usize {
 /// What goes into one output matrix: the tasks `first .. first + tasks`, added up.
 struct Block<'a, 'p> {
     p: &'a Product<'p>,
+    split: &'a Split,
     first: usize,
     tasks: usize,
     /// The first task's right operand with its rows along memory, and the distance of these.
@@ -109,7 +95,7 @@ struct Place {
 #[inline(always)]
 unsafe fn columns<S: Simd>(simd: S, block: &Block<'_, '_>) {
     let cols = block.p.cols;
-    for Run { first, len: vectors, count } in even(cols.div_ceil(S::LANES), most_vectors(S::REGISTERS)) {
+    for &(Run { first, len: vectors, count }, ref parts) in block.split.columns() {
         for i in 0..count {
             let left = (first + i * vectors) * S::LANES;
             let last = (cols - left).min(vectors * S::LANES) - (vectors - 1) * S::LANES;
@@ -117,10 +103,11 @@ unsafe fn columns<S: Simd>(simd: S, block: &Block<'_, '_>) {
             // SAFETY: columns from `left` on, `vectors` of them with `last` lanes in the last, lie within the output.
             unsafe {
                 match vectors {
-                    1 => rows::<S, 1>(simd, block, place),
-                    2 => rows::<S, 2>(simd, block, place),
-                    3 => rows::<S, 3>(simd, block, place),
-                    _ => rows::<S, 4>(simd, block, place),
+                    1 => rows::<S, 1>(simd, block, parts, place),
+                    2 => rows::<S, 2>(simd, block, parts, place),
+                    3 => rows::<S, 3>(simd, block, parts, place),
+                    4 => rows::<S, 4>(simd, block, parts, place),
+                    _ => rows::<S, 5>(simd, block, parts, place),
                 }
             }
         }
@@ -128,9 +115,8 @@ unsafe fn columns<S: Simd>(simd: S, block: &Block<'_, '_>) {
 }
 
 #[inline(always)]
-unsafe fn rows<S: Simd, const N: usize>(simd: S, block: &Block<'_, '_>, place: Place) {
-    let most = most_rows(S::REGISTERS, N);
-    for Run { first, len, count } in even(block.p.rows, if block.tasks > 1 { most_summed(most) } else { most }) {
+unsafe fn rows<S: Simd, const N: usize>(simd: S, block: &Block<'_, '_>, parts: &[Run; 2], place: Place) {
+    for &Run { first, len, count } in parts {
         if count == 0 {
             continue;
         }
@@ -154,14 +140,18 @@ unsafe fn rows<S: Simd, const N: usize>(simd: S, block: &Block<'_, '_>, place: P
 /// `count` tiles, one below the other.
 #[inline(always)]
 unsafe fn tiles<S: Simd, const R: usize, const N: usize>(simd: S, block: &Block<'_, '_>, place: Place, count: usize) {
+    // Larger tiles never occur, so none is compiled.
+    if const { N > most_vectors(S::REGISTERS) || R > most_rows(S::REGISTERS, N) } {
+        return;
+    }
     for i in 0..count {
         let place = Place { top: place.top + i * R, ..place };
         // Arrays of vectors are read and written by constant indices only: anything else would keep them in memory.
         // SAFETY: the caller vouches for the rows and columns.
         unsafe {
             let mut total = values::<S, R, N>(simd, block, 0, place);
-            // Larger tiles are never added up.
-            if R <= most_summed(most_rows(S::REGISTERS, N)) {
+            // Others are never added up.
+            if const { R <= most_summed(most_rows(S::REGISTERS, N)) } {
                 for t in 1..block.tasks {
                     let more = values::<S, R, N>(simd, block, t, place);
                     for r in 0..R {
