@@ -108,13 +108,17 @@ impl Gaussian {
 
     /// An action for every row, each drawn with its own generator.
     pub(super) fn sample(&self, rngs: &mut [ChaCha8Rng]) -> Result<Vec<f32>> {
-        let size = self.mean.dims().last().copied().unwrap_or(1);
+        let &[.., m, b, size] = self.mean.dims() else {
+            return Err(Error::shape("the means", self.mean.dims(), "[…, M, B, A]"));
+        };
         let mut actions = self.mean.to_vec_f64()?;
-        let log_std = self.log_std.broadcast_to(self.mean.shape().clone())?.to_vec_f64()?;
-        let rows = actions.chunks_exact_mut(size).zip(log_std.chunks_exact(size));
-        for ((action, log_std), rng) in rows.zip(rngs) {
-            for (a, s) in action.iter_mut().zip(log_std) {
-                *a += libm::exp(*s) * normal(rng);
+        // Once for each task, not once for each row.
+        let deviations: Vec<f64> = self.log_std.to_vec_f64()?.into_iter().map(libm::exp).collect();
+        let rows = actions.chunks_exact_mut(size.max(1)).zip(rngs);
+        for (row, (action, rng)) in rows.enumerate() {
+            let task = if self.log_std.dims()[0] == 1 { 0 } else { row / b % m };
+            for (a, deviation) in action.iter_mut().zip(&deviations[task * size..]) {
+                *a += deviation * normal(rng);
             }
         }
         Ok(actions.into_iter().map(|a| a as f32).collect())

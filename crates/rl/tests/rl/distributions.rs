@@ -139,3 +139,22 @@ fn draws_follow_the_distribution() -> Result<()> {
     assert!((mean - 0.3).abs() < 0.0142 && (var - 0.25).abs() < 0.01, "{mean}, {var}");
     Ok(())
 }
+
+/// Two steps of two tasks, each with a deviation of its own: rows with equal generators differ by its factor alone.
+#[test]
+fn draws_have_the_deviation_of_their_task() -> Result<()> {
+    let mean = Tensor::zeros((2, 2, 3, 2), DType::F64, &Device::Cpu)?;
+    let log_std = Tensor::from_vec(vec![0.0f64, 1.0, 2.0, 3.0], (2, 2))?;
+    let mut rngs: Vec<_> = (0..12).map(|_| stream_rng(6, 0)).collect();
+    let ActionBuffer::Continuous(drawn) = Distribution::Gaussian(Gaussian::new(&mean, &log_std)?).sample(&mut rngs)?
+    else {
+        unreachable!()
+    };
+    for (row, action) in drawn.chunks_exact(2).enumerate() {
+        let factor = if row / 3 % 2 == 0 { 1.0 } else { 2.0f32.exp() };
+        for (a, first) in action.iter().zip(&drawn[..2]) {
+            assert!((a / first - factor).abs() < 1e-5 * factor, "row {row}: {a}, not {factor} times {first}");
+        }
+    }
+    Ok(())
+}
