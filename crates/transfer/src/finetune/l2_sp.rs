@@ -9,8 +9,8 @@
 use rekindle_autodiff::{Params, Tensor};
 use rekindle_optim::{Error as OptimError, Result as OptimResult, State, Transform};
 
+use crate::Result;
 use crate::error::not_negative;
-use crate::{Error, Result};
 
 /// The gradient of the penalty, added to the gradients: to stand *before* an optimiser in a `Chain`. Both strengths are
 /// for validation to choose, as in the paper.
