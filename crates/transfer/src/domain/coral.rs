@@ -46,7 +46,8 @@ impl Covariance {
     /// [`Error::Empty`] without examples; [`Error::Setting`] unless `ridge > 0`; [`Error::Shape`] for another
     /// rank; [`Error::Unsolvable`] if a feature is not finite.
     pub fn of(features: &Tensor, ridge: f64) -> Result<Self> {
-        positive("ridge", ridge)?; // covariances are seldom of full rank
+        // Above 0, since covariances are seldom of full rank.
+        positive("ridge", ridge)?;
         let &[_, b, _] = features.dims() else {
             return Err(Error::shape("the features of a domain", features.dims(), "[M, B, D]"));
         };

@@ -7,6 +7,9 @@
 //! With [`Alignment::Adversarial`] this is DANN (Ganin et al. 2016, eq. 9), where the alignment is the loss of a domain
 //! classifier behind a gradient reversal; with [`Alignment::Coral`] Deep CORAL (Sun & Saenko 2016), with
 //! [`Alignment::Mmd`] a deep adaptation network with one aligned layer (Long et al. 2015).
+//!
+//! Differs from eq. 9: the domain classifier's loss is the mean of both domains' losses where the paper adds them up, so that
+//! λ = 2 weighs as much here as λ = 1 there.
 
 use candle_core::{DType, Device, Tensor as Value};
 use rand::RngCore;
