@@ -1,9 +1,10 @@
 //! A crawler in the plane: it has to learn how to move before it can go anywhere.
 //!
-//! It has a heading, one of eight, and a stretch from 0 to 3. Actions: 0 and 1 turn left and right by 45°, 2 stretches by
-//! one, 3 pulls: from full stretch this moves it by 0.2 along its heading, from any other it moves nothing. After a turn
-//! or a pull the stretch is 0. A move that would leave the ground is undone. So the skill is stretch, stretch, stretch,
-//! pull, and the tasks differ in where to use it.
+//! It has a heading, one of eight, and a stretch from 0 to its gait, 3 by default. Actions: 0 and 1 turn left and right by
+//! 45°, 2 stretches by one, 3 pulls: from full stretch this moves it by 0.2 along its heading, from any other it moves
+//! nothing. After a turn or a pull the stretch is 0. A move that would leave the ground is undone. So the skill is stretch,
+//! stretch, stretch, pull, and the tasks differ in where to use it. Of random actions one in 4^(gait + 1) or so is a pull
+//! that moves: a longer gait is harder to find.
 //!
 //! ```text
 //! open ground   r = distance moved / 0.2            any direction is as good as any other; it never terminates
@@ -17,9 +18,8 @@ use std::f64::consts::FRAC_PI_4;
 
 use rand::RngCore;
 
-use crate::{Action, Env, Result, Space, TimeLimit, Transition, random};
+use crate::{Action, Env, Error, Result, Space, TimeLimit, Transition, random};
 
-const STRETCH: usize = 3;
 const STRIDE: f64 = 0.2;
 /// Points of a move that must lie on the ground.
 const LOOKS: usize = 4;
@@ -102,19 +102,31 @@ impl Ground {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Crawler {
     ground: Ground,
+    gait: usize,
     position: [f64; 2],
     heading: usize,
     stretch: usize,
 }
 
 impl Crawler {
-    /// A crawler whose episodes are truncated after `horizon` steps, `>= 1`.
+    /// A crawler that stretches three times before it pulls, and whose episodes are truncated after `horizon` steps, `>= 1`.
     ///
     /// # Errors
     /// [`Error::ZeroHorizon`](crate::Error::ZeroHorizon).
     #[allow(clippy::new_ret_no_self, reason = "a crawler that is never cut would be of no use on open ground")]
     pub fn new(ground: Ground, horizon: usize) -> Result<TimeLimit<Self>> {
-        TimeLimit::new(Self { ground, position: [0.0; 2], heading: 0, stretch: 0 }, horizon)
+        Self::with_gait(ground, 3, horizon)
+    }
+
+    /// A crawler that has to stretch `gait` times, `>= 1`, before a pull moves it.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for a gait of 0, else as [`new`](Self::new).
+    pub fn with_gait(ground: Ground, gait: usize, horizon: usize) -> Result<TimeLimit<Self>> {
+        if gait == 0 {
+            return Err(Error::config("gait", gait, "at least 1"));
+        }
+        TimeLimit::new(Self { ground, gait, position: [0.0; 2], heading: 0, stretch: 0 }, horizon)
     }
 
     /// Where it is.
@@ -124,14 +136,14 @@ impl Crawler {
 
     fn observe(&self, obs: &mut [f32]) {
         let angle = FRAC_PI_4 * self.heading as f64;
-        let stretch = self.stretch as f64 / STRETCH as f64;
+        let stretch = self.stretch as f64 / self.gait as f64;
         let parts = [self.position[0], self.position[1], libm::cos(angle), libm::sin(angle), stretch];
         obs.iter_mut().zip(parts).for_each(|(x, part)| *x = part as f32);
     }
 
     /// Moves along the heading; what it pays.
     fn pull(&mut self) -> f64 {
-        if std::mem::take(&mut self.stretch) < STRETCH {
+        if std::mem::take(&mut self.stretch) < self.gait {
             return 0.0;
         }
         let angle = FRAC_PI_4 * self.heading as f64;
@@ -172,7 +184,7 @@ impl Env for Crawler {
         match action.index(4)? {
             0 => (self.heading, self.stretch) = ((self.heading + 1) % 8, 0),
             1 => (self.heading, self.stretch) = ((self.heading + 7) % 8, 0),
-            2 => self.stretch = (self.stretch + 1).min(STRETCH),
+            2 => self.stretch = (self.stretch + 1).min(self.gait),
             _ => reward = self.pull(),
         }
         self.observe(obs);

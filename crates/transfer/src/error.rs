@@ -14,12 +14,6 @@ pub enum Error {
         /// What it may be.
         expected: &'static str,
     },
-    /// A domain without examples.
-    #[error("the {domain} domain has no examples; adaptation needs some of both domains")]
-    EmptyDomain {
-        /// Source or target.
-        domain: &'static str,
-    },
     /// A closed form without a solution in floating point.
     #[error("{what} cannot be solved in floating point; {remedy}")]
     Unsolvable {
@@ -77,9 +71,9 @@ pub enum Error {
         classes: usize,
     },
     /// No data.
-    #[error("the {what} has no examples")]
+    #[error("the {what} has no examples; give at least one")]
     Empty {
-        /// Which set.
+        /// Which set or domain.
         what: &'static str,
     },
     /// A class without enough examples.
@@ -177,6 +171,24 @@ impl Error {
     pub(crate) fn setting(name: &'static str, value: impl std::fmt::Display, expected: &'static str) -> Self {
         Self::Setting { name, value: value.to_string(), expected }
     }
+}
+
+/// `0 < value < ∞`, or an error that names the setting.
+pub(crate) fn positive(name: &'static str, value: f64) -> Result<()> {
+    if value > 0.0 && value.is_finite() { Ok(()) } else { Err(Error::setting(name, value, "a finite number above 0")) }
+}
+
+/// `0 ≤ value < ∞`, or an error that names the setting.
+pub(crate) fn not_negative(name: &'static str, value: f64) -> Result<()> {
+    if value >= 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::setting(name, value, "a finite number of at least 0"))
+}
+
+/// `0 ≤ value ≤ 1`, or an error that names the setting.
+pub(crate) fn probability(name: &'static str, value: f64) -> Result<()> {
+    if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(Error::setting(name, value, "a probability, from 0 to 1")) }
 }
 
 /// Results of this crate.

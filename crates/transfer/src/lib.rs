@@ -13,6 +13,7 @@ pub mod zero_shot;
 mod descent;
 mod error;
 mod matrix;
+mod rows;
 
 pub use error::{Error, Result};
 pub use finetune::{

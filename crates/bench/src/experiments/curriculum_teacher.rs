@@ -8,11 +8,12 @@ use rand::SeedableRng;
 use rand::distr::Distribution;
 use rand::distr::weighted::WeightedIndex;
 use rand_chacha::ChaCha8Rng;
-use rekindle_autodiff::{Order, Params};
-use rekindle_optim::{Adam, Chain, ClipNorm, Transform, apply_updates};
+use rekindle_autodiff::Params;
+use rekindle_optim::{Adam, Chain, ClipNorm, Transform};
 use rekindle_transfer::curriculum::{Exploration, HandMade, Mixture, Naive, Online, Sampling, Teacher, Window};
 
 use super::addition::Adder;
+use super::descent::descend_once;
 use crate::{Context, Experiment, Plot, Series, Table};
 
 pub(super) struct CurriculumTeacher;
@@ -122,10 +123,8 @@ impl Lesson<'_> {
             for _ in 0..LOOK_EVERY {
                 let tasks: Vec<usize> = (0..BATCH).map(|_| shares.sample(&mut rng)).collect();
                 let sums = adder.draw(&tasks, &mut rng, ctx.device())?;
-                let leaves = params.leaf();
-                let grads = leaves.grad(&adder.loss(&leaves, &sums)?.sum_all()?, Order::First)?;
-                let (updates, next) = optimiser.update(&grads, &state, &params)?;
-                (params, state) = (apply_updates(&params, &updates)?, next);
+                let loss = |leaves: &Params| Ok(adder.loss(leaves, &sums)?);
+                (params, state, _) = descend_once(&optimiser, &params, &state, loss)?;
             }
             let right = self.look(&params, teacher, (step, ctx.device()))?;
             bar.message(format!("{:.0} % right", 100.0 * right));

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use rekindle_autodiff::{Order, Params, Tensor};
-use rekindle_optim::{Transform, apply_updates};
+use rekindle_optim::{State, Transform, apply_updates};
 
 use crate::Context;
 
@@ -19,16 +19,27 @@ pub(super) fn descend(
         let bar = ctx.progress(name, steps);
         let (mut params, mut state) = (params.clone(), optimiser.init(params)?);
         for step in 0..steps {
-            let leaves = params.leaf();
-            let value = loss(&leaves, step)?.sum_all()?;
-            let grads = leaves.grad(&value, Order::First)?;
-            let (updates, next) = optimiser.update(&grads, &state, &params)?;
-            (params, state) = (apply_updates(&params, &updates)?, next);
-            bar.message(format!("loss {:.3}", value.to_f64()?));
+            let value;
+            (params, state, value) = descend_once(optimiser, &params, &state, |leaves| loss(leaves, step))?;
+            bar.message(format!("loss {value:.3}"));
             bar.inc(1);
         }
         Ok(params)
     })
+}
+
+/// One step down the sum of some losses: new parameters, the optimiser's new state, and the sum before the step.
+pub(super) fn descend_once(
+    optimiser: &dyn Transform,
+    params: &Params,
+    state: &State,
+    losses: impl FnOnce(&Params) -> Result<Tensor>,
+) -> Result<(Params, State, f64)> {
+    let leaves = params.leaf();
+    let loss = losses(&leaves)?.sum_all()?;
+    let grads = leaves.grad(&loss, Order::First)?;
+    let (updates, state) = optimiser.update(&grads, state, params)?;
+    Ok((apply_updates(params, &updates)?, state, loss.to_f64()?))
 }
 
 /// What `train` answers, or what an earlier run has saved under this name. A file of other parameters is not used.

@@ -13,6 +13,7 @@ use rekindle_optim::{Adam, Chain, GroupRates, Schedule, Select, Transform, apply
 use rekindle_tasks::{Glyphs, InMemory};
 use rekindle_transfer::{Conditioned, GradNorm, GradNormConfig, Heads, UncertaintyWeights, examples, gradient_norms};
 
+use super::descent::descend_once;
 use crate::{Context, Experiment};
 
 pub(super) struct Multitask;
@@ -230,10 +231,7 @@ fn waves(told: bool, updates: u64, seed: u64) -> Result<[f64; 2]> {
     let optimiser = Adam::new(Schedule::cosine(5e-3, updates));
     let mut state = optimiser.init(&params)?;
     for _ in 0..updates {
-        let leaf = params.leaf();
-        let grads = leaf.grad(&error(&leaf, &x, &y, &context)?, Order::First)?;
-        let (step, next) = optimiser.update(&grads, &state, &params)?;
-        (params, state) = (apply_updates(&params, &step)?, next);
+        (params, state, _) = descend_once(&optimiser, &params, &state, |leaf| error(leaf, &x, &y, &context))?;
     }
     let seen = error(&params, &x, &y, &context)?.to_f64()?;
     let [x, y, context] = sines(100, &mut rng)?;

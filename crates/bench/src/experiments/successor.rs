@@ -25,7 +25,8 @@ impl Experiment for TransferSuccessor {
          every task from nothing. The figure is the sum of rewards in a task, in the mean over tasks and seeds.\n\
          - *Four rooms on a grid* of 13 × 13, the same with tables and α = 0.5.\n\
          - *Reacher*: networks for four training targets, then eight other targets by generalised policy improvement without \
-         any training on them, against a DQN for each. Returns are normalised: 0 is a random policy, 1 the DQN.\n\n\
+         any training on them, against a DQN for each. Returns are normalised: 0 is a random policy, 1 the DQN. In a quick run \
+         the DQNs have not learned all there is, and to be as good as they are says little.\n\n\
          Source: Barreto, Dabney, Munos, Hunt, Schaul, van Hasselt & Silver 2017, §4. The paper shows curves only: SFQL more \
          than doubles PRQL, which about doubles QL; on test targets SFDQN is near specialists. Walls and objects lie in other \
          places than there, the arm has other masses, episodes in the rooms end after 200 steps, and products with the inventory and \

@@ -19,6 +19,7 @@ fn they_run_the_suite() -> Result<()> {
     for ground in [Ground::Open, Ground::Wide, Ground::Narrow, Ground::UShaped] {
         check_env(&Crawler::new(ground, 50)?, &config)?;
     }
+    check_env(&Crawler::with_gait(Ground::Open, 5, 50)?, &config)?;
     Ok(())
 }
 
@@ -158,6 +159,10 @@ fn the_crawler_walks_by_stretching_and_pulling() -> Result<()> {
     let mut env = Crawler::new(Ground::Narrow, 200)?;
     env.reset(rng, &mut obs)?;
     assert_eq!(play(&mut env, [2, 2, 3])?.iter().map(|step| step.reward).sum::<f32>(), 0.0);
+    // A gait of five needs five stretches, of one that is zero nobody knows what it is.
+    let mut slow = Crawler::with_gait(Ground::Open, 5, 200)?;
+    assert_eq!(play(&mut slow, [2, 2, 2, 2, 3, 2, 2, 2, 2, 2, 3])?.iter().map(|step| step.reward).sum::<f32>(), 1.0);
+    assert!(Crawler::with_gait(Ground::Open, 0, 200).is_err_and(|error| error.to_string().contains("gait")));
     let mut open = Crawler::new(Ground::Open, 400)?;
     let moved = play(&mut open, [2, 2, 2, 3].repeat(30))?.iter().map(|step| step.reward).sum::<f32>();
     let [x, y] = open.inner().position();

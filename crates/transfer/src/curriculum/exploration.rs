@@ -1,7 +1,8 @@
 //! From values of tasks to probabilities.
 
 use super::teacher::check_share;
-use crate::{Error, Result};
+use crate::Result;
+use crate::error::positive;
 
 /// How the size of the values, |Q|, becomes probabilities. The size counts, not the sign: a task that the student forgets
 /// wants training as much as one that it learns (Matiisen et al. 2017, §2).
@@ -17,12 +18,11 @@ impl Exploration {
     /// Whether its number is in range.
     ///
     /// # Errors
-    /// [`Error::Setting`] if not.
+    /// [`Error::Setting`](crate::Error::Setting) if not.
     pub fn validate(&self) -> Result<()> {
         match *self {
             Self::EpsilonGreedy(epsilon) => check_share("epsilon", epsilon),
-            Self::Boltzmann(tau) if tau > 0.0 && tau.is_finite() => Ok(()),
-            Self::Boltzmann(tau) => Err(Error::setting("temperature", tau, "a finite number above 0")),
+            Self::Boltzmann(tau) => positive("temperature", tau),
         }
     }
 

@@ -5,10 +5,8 @@
 //! ```
 //! Ganin et al. 2016, §5.2.2: momentum 0.9, batches of 128, μ₀ = 0.01, γ = 10.
 
-use candle_core::{DType, Tensor as Value};
-use rand::seq::SliceRandom;
-use rand::{RngCore, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use candle_core::Tensor as Value;
+use rand::RngCore;
 use rekindle_autodiff::Params;
 use rekindle_optim::{Schedule, Transform};
 use rekindle_tasks::Batch;
@@ -17,6 +15,8 @@ use super::net::DomainNet;
 use super::reversal::reversal_factor;
 use super::sizes::check_examples;
 use crate::descent::descend;
+use crate::error::{not_negative, positive};
+use crate::rows::{Rows, rows_of, take};
 use crate::{Error, Result};
 
 /// How [`adapt`] trains. Defaults: Ganin et al. 2016, §5.2.2, but for the steps, of which the paper says nothing.
@@ -50,13 +50,8 @@ impl AdaptConfig {
         if self.batch < 2 || !self.batch.is_multiple_of(2) {
             return Err(Error::setting("batch", self.batch, "even, and at least 2: half from each domain"));
         }
-        if !(self.gamma > 0.0 && self.gamma.is_finite()) {
-            return Err(Error::setting("gamma", self.gamma, "a finite number above 0"));
-        }
-        if !(self.lambda >= 0.0 && self.lambda.is_finite()) {
-            return Err(Error::setting("lambda", self.lambda, "a finite number of at least 0"));
-        }
-        Ok(())
+        positive("gamma", self.gamma)?;
+        not_negative("lambda", self.lambda)
     }
 }
 
@@ -105,7 +100,7 @@ pub struct AdaptStep {
 /// ```
 ///
 /// # Errors
-/// [`Error::EmptyDomain`] for a domain without examples; [`Error::Setting`] for settings out of range;
+/// [`Error::Empty`] for a domain without examples; [`Error::Setting`] for settings out of range;
 /// [`Error::NotFinite`] when the loss is no longer a number; if shapes do not fit; and whatever `watch` answers.
 pub fn adapt(
     net: &DomainNet,
@@ -117,17 +112,16 @@ pub fn adapt(
     watch: &mut dyn FnMut(&AdaptStep) -> Result<bool>,
 ) -> Result<Params> {
     config.validate()?;
-    check_examples("source", source.x.dim(1)?)?;
-    check_examples("target", target.dim(1)?)?;
+    check_examples("source domain", source.x.dim(1)?)?;
+    check_examples("target domain", target.dim(1)?)?;
     let half = config.batch / 2;
-    let mut sources = Rows::new(source.x.dim(1)?, rng);
-    let mut targets = Rows::new(target.dim(1)?, rng);
+    let mut sources = Rows::new(source.x.dim(1)?, rng.next_u64());
+    let mut targets = Rows::new(target.dim(1)?, rng.next_u64());
     let (mut params, mut state) = (params.detach(), optimiser.init(params)?);
     for step in 0..config.steps {
         let lambda = config.lambda * reversal_factor(step as f64 / config.steps as f64, config.gamma);
-        let rows = sources.next(half, &source.x)?;
-        let batch = Batch { x: source.x.index_select(&rows, 1)?, y: source.y.index_select(&rows, 1)? };
-        let inputs = target.index_select(&targets.next(half, target)?, 1)?;
+        let batch = take(source, &sources.next(half))?;
+        let inputs = rows_of(target, &targets.next(half))?;
         let (mut label, mut alignment) = (0.0, 0.0);
         (params, state, _) = descend(optimiser, &params, &state, |leaves| {
             let losses = net.losses(leaves, &batch, &inputs, lambda)?;
@@ -140,32 +134,4 @@ pub fn adapt(
         }
     }
     Ok(params)
-}
-
-/// Rows of a domain, each once before any comes again.
-struct Rows {
-    order: Vec<u32>,
-    at: usize,
-    rng: ChaCha8Rng,
-}
-
-impl Rows {
-    fn new(n: usize, rng: &mut dyn RngCore) -> Self {
-        let n = u32::try_from(n).expect("axes are shorter than 2³²");
-        Self { order: (0..n).collect(), at: n as usize, rng: ChaCha8Rng::seed_from_u64(rng.next_u64()) }
-    }
-
-    /// The next `n` row numbers, on the device of `like`.
-    fn next(&mut self, n: usize, like: &Value) -> Result<Value> {
-        let mut rows = Vec::with_capacity(n);
-        for _ in 0..n {
-            if self.at == self.order.len() {
-                self.order.shuffle(&mut self.rng);
-                self.at = 0;
-            }
-            rows.push(self.order[self.at]);
-            self.at += 1;
-        }
-        Ok(Value::from_vec(rows, n, like.device())?.to_dtype(DType::U32)?)
-    }
 }

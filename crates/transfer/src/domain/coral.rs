@@ -11,6 +11,7 @@ use candle_core::Tensor as Value;
 use rekindle_autodiff::Tensor;
 
 use super::sizes::{Sizes, check_examples};
+use crate::error::positive;
 use crate::matrix::{Eigen, Matrix};
 use crate::{Error, Result};
 
@@ -42,16 +43,15 @@ impl Covariance {
     /// Of features `[M, B, D]`, with r on the diagonal; some 5 D³ operations a task.
     ///
     /// # Errors
-    /// [`Error::EmptyDomain`] without examples; [`Error::Setting`] unless `ridge > 0`; [`Error::Shape`] for another
+    /// [`Error::Empty`] without examples; [`Error::Setting`] unless `ridge > 0`; [`Error::Shape`] for another
     /// rank; [`Error::Unsolvable`] if a feature is not finite.
     pub fn of(features: &Tensor, ridge: f64) -> Result<Self> {
-        if !(ridge > 0.0 && ridge.is_finite()) {
-            return Err(Error::setting("ridge", ridge, "a finite number above 0: covariances are seldom of full rank"));
-        }
+        // Above 0, since covariances are seldom of full rank.
+        positive("ridge", ridge)?;
         let &[_, b, _] = features.dims() else {
             return Err(Error::shape("the features of a domain", features.dims(), "[M, B, D]"));
         };
-        check_examples("given", b)?;
+        check_examples("given domain", b)?;
         let unsolvable = Error::Unsolvable { what: "a covariance", remedy: "look for features that are not finite" };
         let eigen = |x: Matrix| Eigen::of(x.covariance().plus_identity(ridge));
         let tasks = Matrix::of_tasks(features)?.into_iter().map(eigen).collect::<Option<_>>().ok_or(unsolvable)?;
@@ -111,12 +111,12 @@ impl Coral {
 /// becomes 0. A constant: no gradient passes.
 ///
 /// # Errors
-/// [`Error::EmptyDomain`] without examples; [`Error::Shape`] for another rank.
+/// [`Error::Empty`] without examples; [`Error::Shape`] for another rank.
 pub fn standardise(features: &Tensor) -> Result<Tensor> {
     let &[_, b, _] = features.dims() else {
         return Err(Error::shape("the features of a domain", features.dims(), "[M, B, D]"));
     };
-    check_examples("given", b)?;
+    check_examples("given domain", b)?;
     let x = features.detach();
     let centred = x.sub(&x.mean_keepdim(&[1])?)?;
     let deviation = centred.sqr()?.mean_keepdim(&[1])?.sqrt()?;

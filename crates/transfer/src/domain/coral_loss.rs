@@ -24,7 +24,7 @@ use crate::{Error, Result};
 /// ```
 ///
 /// # Errors
-/// [`Error::EmptyDomain`] for a domain without examples; [`Error::Shape`] if the shapes do not fit, or with a single
+/// [`Error::Empty`] for a domain without examples; [`Error::Shape`] if the shapes do not fit, or with a single
 /// example, which has no covariance.
 pub fn coral_loss(source: &Tensor, target: &Tensor) -> Result<Tensor> {
     let Sizes { features, examples } = Sizes::of(source.dims(), target.dims())?;

@@ -13,6 +13,7 @@ use rekindle_autodiff::{Tensor, Transpose};
 
 use super::coral::constant;
 use super::sizes::Sizes;
+use crate::error::positive;
 use crate::matrix::{Matrix, add_scaled, dot};
 use crate::{Error, Result};
 
@@ -57,19 +58,13 @@ impl GaussianKernel {
     /// # Errors
     /// [`Error::Setting`] for a width or a factor that is not above zero, or without any factor.
     pub fn validate(&self) -> Result<()> {
-        let positive = |x: f64| x > 0.0 && x.is_finite();
-        if self.scales.is_empty() || !self.scales.iter().all(|&s| positive(s)) {
-            return Err(Error::setting(
-                "scales",
-                format!("{:?}", self.scales),
-                "at least one finite number, all above 0",
-            ));
+        if self.scales.is_empty() {
+            return Err(Error::setting("scales", "[]", "at least one number"));
         }
+        self.scales.iter().try_for_each(|&scale| positive("scales", scale))?;
         match self.bandwidth {
-            Bandwidth::Fixed(sigma) if !positive(sigma) => {
-                Err(Error::setting("bandwidth", sigma, "a finite number above 0"))
-            }
-            _ => Ok(()),
+            Bandwidth::Fixed(sigma) => positive("bandwidth", sigma),
+            Bandwidth::Median => Ok(()),
         }
     }
 
@@ -112,7 +107,7 @@ impl GaussianKernel {
 /// ```
 ///
 /// # Errors
-/// [`Error::EmptyDomain`] for a domain without examples; [`Error::Shape`] if the shapes do not fit, or for the
+/// [`Error::Empty`] for a domain without examples; [`Error::Shape`] if the shapes do not fit, or for the
 /// unbiased estimate of a single example; [`Error::Setting`] for a kernel that is not valid.
 pub fn mmd(source: &Tensor, target: &Tensor, kernel: &GaussianKernel, estimate: MmdEstimate) -> Result<Tensor> {
     kernel.validate()?;

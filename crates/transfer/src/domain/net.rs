@@ -7,6 +7,9 @@
 //! With [`Alignment::Adversarial`] this is DANN (Ganin et al. 2016, eq. 9), where the alignment is the loss of a domain
 //! classifier behind a gradient reversal; with [`Alignment::Coral`] Deep CORAL (Sun & Saenko 2016), with
 //! [`Alignment::Mmd`] a deep adaptation network with one aligned layer (Long et al. 2015).
+//!
+//! Differs from eq. 9: the domain classifier's loss is the mean of both domains' losses where the paper adds them up, so that
+//! λ = 2 weighs as much here as λ = 1 there.
 
 use candle_core::{DType, Device, Tensor as Value};
 use rand::RngCore;
@@ -16,7 +19,8 @@ use rekindle_tasks::Batch;
 
 use super::sizes::check_examples;
 use super::{GaussianKernel, MmdEstimate, coral_loss, mmd, reverse_gradient};
-use crate::{Error, Result};
+use crate::Result;
+use crate::error::not_negative;
 
 /// What pulls the features of both domains together.
 #[derive(Debug)]
@@ -68,14 +72,15 @@ impl DomainNet {
     /// From an encoder `[M, B, …] → [M, B, F]` and a head `[M, B, F] → [M, B, N]`.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a weight below zero or a kernel that is not valid.
+    /// [`Error::Setting`](crate::Error::Setting) for a weight below zero or a kernel that is not valid.
     pub fn new(encoder: Box<dyn Model>, head: Box<dyn Model>, alignment: Alignment) -> Result<Self> {
         match &alignment {
-            Alignment::Coral(weight) | Alignment::Mmd(weight, _) if !(*weight >= 0.0 && weight.is_finite()) => {
-                return Err(Error::setting("weight", weight, "a finite number of at least 0"));
+            Alignment::Coral(weight) => not_negative("weight", *weight)?,
+            Alignment::Mmd(weight, kernel) => {
+                not_negative("weight", *weight)?;
+                kernel.validate()?;
             }
-            Alignment::Mmd(_, kernel) => kernel.validate()?,
-            _ => {}
+            Alignment::None | Alignment::Adversarial(_) => {}
         }
         Ok(Self { encoder, head, alignment })
     }
@@ -113,11 +118,11 @@ impl DomainNet {
     /// (which no other alignment looks at). Both domains run through the encoder as one batch.
     ///
     /// # Errors
-    /// [`Error::EmptyDomain`] for a domain without examples, or if the shapes do not fit.
+    /// [`Error::Empty`](crate::Error::Empty) for a domain without examples, or if the shapes do not fit.
     pub fn losses(&self, params: &Params, source: &Batch, target: &Value, lambda: f64) -> Result<DomainLosses> {
         let (n, n_target) = (source.x.dim(1)?, target.dim(1)?);
-        check_examples("source", n)?;
-        check_examples("target", n_target)?;
+        check_examples("source domain", n)?;
+        check_examples("target domain", n_target)?;
         let x = match self.alignment {
             // Features that nothing looks at are not computed.
             Alignment::None => source.x.clone(),

@@ -12,13 +12,13 @@ use crate::{Error, Result};
 /// A constant.
 ///
 /// # Errors
-/// [`Error::EmptyDomain`] without examples; [`Error::Setting`] unless `1 ≤ n ≤ D`; [`Error::Shape`] for another rank;
+/// [`Error::Empty`] without examples; [`Error::Setting`] unless `1 ≤ n ≤ D`; [`Error::Shape`] for another rank;
 /// [`Error::Unsolvable`] if a feature is not finite.
 pub fn principal_components(features: &Tensor, n: usize) -> Result<Tensor> {
     let &[m, b, d] = features.dims() else {
         return Err(Error::shape("the features", features.dims(), "[M, B, D]"));
     };
-    check_examples("given", b)?;
+    check_examples("given domain", b)?;
     if n == 0 || n > d {
         return Err(Error::setting("n", n, "from 1 to the number of features"));
     }

@@ -16,10 +16,10 @@ impl Sizes {
         let &[m, b, d] = source else {
             return Err(Error::shape("the features of the source domain", source, "[M, B, D]"));
         };
-        check_examples("source", b)?;
+        check_examples("source domain", b)?;
         match *target {
             [tasks, examples, features] if tasks == m && features == d => {
-                check_examples("target", examples)?;
+                check_examples("target domain", examples)?;
                 Ok(Self { features: d, examples: [b, examples] })
             }
             _ => Err(Error::shape("the features of the target domain", target, format!("[{m}, B, {d}]"))),
@@ -28,6 +28,6 @@ impl Sizes {
 }
 
 /// Refuses a domain without examples.
-pub(super) fn check_examples(domain: &'static str, n: usize) -> Result<()> {
-    if n == 0 { Err(Error::EmptyDomain { domain }) } else { Ok(()) }
+pub(super) fn check_examples(what: &'static str, n: usize) -> Result<()> {
+    if n == 0 { Err(Error::Empty { what }) } else { Ok(()) }
 }

@@ -8,13 +8,14 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor as Value};
-use rand::seq::SliceRandom;
-use rekindle_autodiff::{NormStats, Order, Params, Tensor};
+use rekindle_autodiff::{NormStats, Params, Tensor};
 use rekindle_meta::Loss;
 use rekindle_nn::Model;
-use rekindle_optim::{Select, State, Transform, apply_updates};
-use rekindle_tasks::{Batch, batch_rng};
+use rekindle_optim::{State, Transform};
+use rekindle_tasks::Batch;
 
+use crate::descent::descend_but;
+use crate::rows::{shuffled, take};
 use crate::{Error, Freezing, Result};
 
 /// How a model is trained on labelled data.
@@ -129,40 +130,24 @@ impl Fit<'_> {
             let frozen = self.config.freezing.at(state.epoch);
             let mut total = 0.0;
             for ids in order(n, self.config.batch, self.config.seed, state.epoch) {
-                let batch = take(data, &ids)?;
-                total += self.step(&mut state, &batch, frozen.as_ref())? * ids.len() as f64;
+                // A data set that is one batch is not copied.
+                let batch = if ids.len() == n { data.clone() } else { take(data, &ids)? };
+                let x = Tensor::new(batch.x);
+                let loss = |params: &Params| {
+                    let outputs = self.model.forward(params, &x, NormStats::Batch)?;
+                    Ok(self.config.loss.per_task(&outputs, &batch.y)?) // [M]
+                };
+                let mean;
+                (state.params, state.optimiser, mean) =
+                    descend_but(frozen.as_ref(), self.optimiser, &state.params, &state.optimiser, loss)?;
+                total += mean * ids.len() as f64;
             }
             state.epoch += 1;
-            let loss = total / n as f64;
-            if !loss.is_finite() {
-                return Err(Error::NotFinite { what: format!("loss of epoch {}", state.epoch), value: loss });
-            }
-            if !watch(&state, loss) {
+            if !watch(&state, total / n as f64) {
                 break;
             }
         }
         Ok(state)
-    }
-
-    /// One update; the mean loss over tasks before it.
-    fn step(&self, state: &mut FitState, batch: &Batch, frozen: Option<&Select>) -> Result<f64> {
-        let stays = |name: &str| frozen.is_some_and(|select| select.matches(name));
-        let (fixed, free) = state.params.partition(stays);
-        let free = free.leaf();
-        let x = Tensor::new(batch.x.clone());
-        let outputs = self.model.forward(&free.merge(&fixed)?, &x, NormStats::Batch)?;
-        let losses = self.config.loss.per_task(&outputs, &batch.y)?; // [M]
-        let grads = free.grad(&losses.sum_all()?, Order::First)?;
-        let all = state.params.map_named(|name, leaf| match stays(name) {
-            true => leaf.zeros_like(),
-            false => grads.get(name).cloned(),
-        })?;
-        let (updates, optimiser) = self.optimiser.update(&all, &state.optimiser, &state.params)?;
-        let moved = apply_updates(&state.params, &updates)?;
-        // Frozen leaves are put back, not moved by zero: an optimiser's decay moves them, and −0 + 0 has other bits.
-        let keep = |name: &str, leaf: &Tensor| if stays(name) { Ok(leaf.clone()) } else { moved.get(name).cloned() };
-        (state.params, state.optimiser) = (state.params.map_named(keep)?.detach(), optimiser.detach()?);
-        Ok(losses.detach().mean_all()?.to_f64()?)
     }
 }
 
@@ -193,20 +178,8 @@ impl FitState {
 
 /// The examples of each minibatch of an epoch: all in random order, or all as they are where one batch holds them.
 fn order(n: usize, batch: usize, seed: u64, epoch: u64) -> Vec<Vec<u32>> {
-    let mut ids: Vec<u32> = (0..n).map(|i| u32::try_from(i).expect("no data set has 2³² examples")).collect();
-    if n > batch {
-        ids.shuffle(&mut batch_rng(seed, epoch));
-    }
+    let ids = if n > batch { shuffled(n, seed, epoch) } else { (0..n as u32).collect() };
     ids.chunks(batch).map(<[u32]>::to_vec).collect()
-}
-
-/// Some examples of every task.
-fn take(data: &Batch, ids: &[u32]) -> Result<Batch> {
-    if ids.len() == data.n_examples()? {
-        return Ok(data.clone());
-    }
-    let ids = Value::from_slice(ids, ids.len(), data.x.device())?;
-    Ok(Batch { x: data.x.index_select(&ids, 1)?, y: data.y.index_select(&ids, 1)? })
 }
 
 /// Whether the model has an output for every label.

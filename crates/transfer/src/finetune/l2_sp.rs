@@ -9,7 +9,8 @@
 use rekindle_autodiff::{Params, Tensor};
 use rekindle_optim::{Error as OptimError, Result as OptimResult, State, Transform};
 
-use crate::{Error, Result};
+use crate::Result;
+use crate::error::not_negative;
 
 /// The gradient of the penalty, added to the gradients: to stand *before* an optimiser in a `Chain`. Both strengths are
 /// for validation to choose, as in the paper.
@@ -38,9 +39,7 @@ impl L2Sp {
     /// If a strength is negative or not finite.
     pub fn new(source: &Params, alpha: f64, beta: f64) -> Result<Self> {
         for (name, value) in [("alpha", alpha), ("beta", beta)] {
-            if !(value.is_finite() && value >= 0.0) {
-                return Err(Error::setting(name, value, "a finite number of at least 0"));
-            }
+            not_negative(name, value)?;
         }
         Ok(Self { source: source.detach(), alpha, beta })
     }

@@ -11,6 +11,7 @@
 
 use rekindle_autodiff::{Order, Tensor, grad};
 
+use crate::error::{not_negative, positive};
 use crate::{Error, Result};
 
 /// Settings of [`GradNorm`].
@@ -37,12 +38,8 @@ impl GradNormConfig {
     /// # Errors
     /// With the field and its value.
     pub fn validate(&self) -> Result<()> {
-        if !(self.alpha.is_finite() && self.alpha >= 0.0) {
-            return Err(Error::setting("alpha", self.alpha, "a finite number of at least 0"));
-        }
-        if !(self.rate.is_finite() && self.rate > 0.0) {
-            return Err(Error::setting("rate", self.rate, "a positive number"));
-        }
+        not_negative("alpha", self.alpha)?;
+        positive("rate", self.rate)?;
         if !(self.floor > 0.0 && self.floor < 1.0) {
             return Err(Error::setting("floor", self.floor, "between 0 and 1"));
         }

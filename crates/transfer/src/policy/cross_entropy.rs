@@ -10,6 +10,7 @@
 use rand::RngCore;
 use rekindle_envs::random::normal;
 
+use crate::error::{not_negative, positive};
 use crate::{Error, Result};
 
 /// Settings of [`cross_entropy`].
@@ -45,13 +46,8 @@ impl CrossEntropyConfig {
         if self.elite < 2 || self.elite > self.population {
             return Err(Error::setting("elite", self.elite, "at least 2, and at most the population"));
         }
-        if !(self.deviation > 0.0 && self.deviation.is_finite()) {
-            return Err(Error::setting("deviation", self.deviation, "a finite number above 0"));
-        }
-        if self.noise >= 0.0 && self.noise.is_finite() {
-            return Ok(());
-        }
-        Err(Error::setting("noise", self.noise, "a finite number, at least 0"))
+        positive("deviation", self.deviation)?;
+        not_negative("noise", self.noise)
     }
 }
 

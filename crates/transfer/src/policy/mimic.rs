@@ -26,6 +26,7 @@ use rekindle_rl::{Finished, Net, Sequence};
 
 use super::FeatureNet;
 use crate::descent::descend;
+use crate::error::{not_negative, positive, probability};
 use crate::{Error, Result};
 
 /// Who plays the games that are learned from.
@@ -79,12 +80,8 @@ impl MimicConfig {
     /// # Errors
     /// [`Error::Setting`].
     pub fn validate(&self) -> Result<()> {
-        if !(self.feature_weight >= 0.0 && self.feature_weight.is_finite()) {
-            return Err(Error::setting("feature_weight", self.feature_weight, "a finite number, at least 0"));
-        }
-        if !(0.0..=1.0).contains(&self.epsilon) {
-            return Err(Error::setting("epsilon", self.epsilon, "a probability, from 0 to 1"));
-        }
+        not_negative("feature_weight", self.feature_weight)?;
+        probability("epsilon", self.epsilon)?;
         match [("batch", self.batch), ("capacity", self.capacity)].into_iter().find(|(_, value)| *value == 0) {
             Some((name, value)) => Err(Error::setting(name, value, "at least 1")),
             None => Ok(()),
@@ -390,9 +387,7 @@ fn features<E: Env + Send>(env: &VecEnv<E>, obs: &[f32]) -> Vec<f32> {
 
 /// Inputs and actions of a game that its teacher fits.
 fn check_teacher<E: Env + Send>(teacher: &Teacher, env: &VecEnv<E>) -> Result<[usize; 2]> {
-    if !(teacher.temperature > 0.0 && teacher.temperature.is_finite()) {
-        return Err(Error::setting("temperature", teacher.temperature, "a finite number above 0"));
-    }
+    positive("temperature", teacher.temperature)?;
     let (inputs, actions) = (env.observation_space().n_features(), env.action_space().n_features());
     fits("the inputs of a teacher", teacher.net.n_inputs(), inputs)?;
     fits("the outputs of a teacher", teacher.net.n_outputs(), actions)?;

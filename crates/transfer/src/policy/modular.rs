@@ -18,6 +18,7 @@ use rekindle_nn::{Activation, Init, Mlp, MlpConfig, Model};
 use rekindle_optim::{State, Transform};
 
 use crate::descent::descend;
+use crate::error::not_negative;
 use crate::{Error, Result};
 
 /// Sizes of a [`ModularPolicy`].
@@ -66,10 +67,7 @@ impl ModularConfig {
         if let Some((name, value)) = sizes.into_iter().find(|(_, value)| *value == 0) {
             return Err(Error::setting(name, value, "at least 1"));
         }
-        if self.noise >= 0.0 && self.noise.is_finite() {
-            return Ok(());
-        }
-        Err(Error::setting("noise", self.noise, "a finite number, at least 0"))
+        not_negative("noise", self.noise)
     }
 }
 

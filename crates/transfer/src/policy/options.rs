@@ -16,6 +16,7 @@ use rekindle_envs::random::{below, unit_f64};
 use rekindle_envs::{Action, Env};
 use rekindle_rl::bandit::Ties;
 
+use crate::error::{positive, probability};
 use crate::successor::Encoder;
 use crate::successor::linear::{Linear, largest};
 use crate::{Error, Result};
@@ -48,12 +49,8 @@ impl OptionsConfig {
         if !(0.0..1.0).contains(&self.gamma) {
             return Err(Error::setting("gamma", self.gamma, "at least 0 and below 1"));
         }
-        if !(0.0..=1.0).contains(&self.epsilon) {
-            return Err(Error::setting("epsilon", self.epsilon, "a probability, from 0 to 1"));
-        }
-        if !(self.rate > 0.0 && self.rate.is_finite()) {
-            return Err(Error::setting("rate", self.rate, "a finite number above 0"));
-        }
+        probability("epsilon", self.epsilon)?;
+        positive("rate", self.rate)?;
         if self.limit == 0 { Err(Error::setting("limit", self.limit, "at least 1")) } else { Ok(()) }
     }
 }

@@ -23,6 +23,7 @@ use rekindle_rl::{ReplayBuffer, Transitions};
 
 use super::FeatureNet;
 use crate::descent::descend;
+use crate::error::not_negative;
 use crate::{Error, Result};
 
 /// Settings of [`SelfSupervision`].
@@ -56,9 +57,7 @@ impl SelfSupervisionConfig {
     /// [`Error::Setting`].
     pub fn validate(&self) -> Result<()> {
         for (name, weight) in [("action", self.action), ("reward", self.reward), ("verification", self.verification)] {
-            if !(weight >= 0.0 && weight.is_finite()) {
-                return Err(Error::setting(name, weight, "a finite number, at least 0"));
-            }
+            not_negative(name, weight)?;
         }
         if self.hidden == 0 {
             return Err(Error::setting("hidden", self.hidden, "at least 1"));

@@ -18,7 +18,8 @@ use rekindle_envs::{Env, VecEnv};
 use rekindle_optim::{Adam, Transform};
 use rekindle_rl::{Backup, Finished, Net, QCollector, QConfig, QLearner};
 
-use crate::{Error, Result};
+use crate::Result;
+use crate::error::positive;
 
 /// A temperature that falls log-linearly, and then stays.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -94,13 +95,10 @@ impl SoftConfig {
     /// Checks the temperatures; all else is checked where the learner is made.
     ///
     /// # Errors
-    /// [`Error::Setting`].
+    /// [`Error::Setting`](crate::Error::Setting).
     pub fn validate(&self) -> Result<()> {
         let Annealing { start, end, .. } = self.temperature;
-        match [start, end].into_iter().find(|t| !(*t > 0.0 && t.is_finite())) {
-            Some(t) => Err(Error::setting("temperature", t, "a finite number above 0")),
-            None => Ok(()),
-        }
+        [start, end].into_iter().try_for_each(|t| positive("temperature", t))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 
+use crate::error::positive;
 use crate::{Error, Result};
 
 /// Features x(s) of an observation, of which most may be zero. A number that has come once means the same feature for ever.
@@ -99,10 +100,7 @@ impl RadialBasis {
         if self.side == 0 {
             return Err(Error::setting("side", self.side, "at least 1"));
         }
-        if !(self.deviation > 0.0 && self.deviation.is_finite()) {
-            return Err(Error::setting("deviation", self.deviation, "a finite number above 0"));
-        }
-        Ok(())
+        positive("deviation", self.deviation)
     }
 
     /// The Gaussians along one axis, `[side]`, in the middles of equal parts of [0, 1].

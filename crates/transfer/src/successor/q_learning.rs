@@ -15,8 +15,9 @@ use rekindle_envs::random::{below, unit_f64};
 use rekindle_rl::bandit::Ties;
 
 use super::linear::{Linear, largest};
-use super::sfql::{check_play, check_rate};
+use super::sfql::check_play;
 use super::{Encoder, Step, TaskAgent};
+use crate::error::positive;
 use crate::{Error, Result};
 
 /// How old policies are reused.
@@ -61,7 +62,7 @@ impl TaskQConfig {
     /// [`Error::Setting`].
     pub fn validate(&self) -> Result<()> {
         check_play(self.gamma, self.epsilon)?;
-        check_rate("rate", self.rate)?;
+        positive("rate", self.rate)?;
         let Some(Reuse { follow, greed }) = self.reuse else { return Ok(()) };
         if !(0.0..=1.0).contains(&follow) {
             return Err(Error::setting("follow", follow, "a probability, from 0 to 1"));

@@ -5,6 +5,7 @@
 //! ```
 //! Barreto et al. 2017, eq. 2 as a problem of least squares. It is all that GPI has to learn in a new task.
 
+use crate::error::positive;
 use crate::{Error, Result};
 
 /// Weights `[F]` from features `[B, F]` and rewards `[B]`, with λ `> 0`.
@@ -20,9 +21,7 @@ use crate::{Error, Result};
 /// [`Error::Width`] where features are not as many for every reward, [`Error::Setting`] for λ out of its range or without
 /// any transition.
 pub fn fit_weights(features: &[f64], rewards: &[f64], ridge: f64) -> Result<Vec<f64>> {
-    if !(ridge > 0.0 && ridge.is_finite()) {
-        return Err(Error::setting("ridge", ridge, "a finite number above 0"));
-    }
+    positive("ridge", ridge)?;
     if rewards.is_empty() || features.is_empty() {
         return Err(Error::setting("transitions", rewards.len(), "at least one, with at least one feature"));
     }

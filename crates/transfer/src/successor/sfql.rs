@@ -20,6 +20,7 @@ use rekindle_rl::bandit::Ties;
 
 use super::linear::{Linear, dot, largest};
 use super::{Encoder, Step, TaskAgent, TransitionFeatures};
+use crate::error::{positive, probability};
 use crate::{Error, Result};
 
 /// Settings of [`Sfql`]. Defaults: Barreto et al. 2017, §B.1; of the three learning rates that it tries, the middle one.
@@ -51,8 +52,8 @@ impl SfqlConfig {
     /// [`Error::Setting`].
     pub fn validate(&self) -> Result<()> {
         check_play(self.gamma, self.epsilon)?;
-        check_rate("rate", self.rate)?;
-        check_rate("weight_rate", self.weight_rate)?;
+        positive("rate", self.rate)?;
+        positive("weight_rate", self.weight_rate)?;
         if self.initial_weight.is_finite() {
             return Ok(());
         }
@@ -64,14 +65,7 @@ pub(super) fn check_play(gamma: f64, epsilon: f64) -> Result<()> {
     if !(0.0..1.0).contains(&gamma) {
         return Err(Error::setting("gamma", gamma, "at least 0 and below 1"));
     }
-    if !(0.0..=1.0).contains(&epsilon) {
-        return Err(Error::setting("epsilon", epsilon, "a probability, from 0 to 1"));
-    }
-    Ok(())
-}
-
-pub(super) fn check_rate(name: &'static str, rate: f64) -> Result<()> {
-    if rate > 0.0 && rate.is_finite() { Ok(()) } else { Err(Error::setting(name, rate, "a finite number above 0")) }
+    probability("epsilon", epsilon)
 }
 
 /// Successor features ψ_i and weights w_i of all tasks so far; policies share the encoder of states.

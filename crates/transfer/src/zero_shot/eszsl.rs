@@ -11,6 +11,7 @@ use candle_core::{DType, Tensor as Value};
 use rekindle_autodiff::{Tensor, Transpose};
 
 use super::Descriptions;
+use crate::error::positive;
 use crate::matrix::Matrix;
 use crate::{Error, Result};
 
@@ -35,12 +36,8 @@ impl EszslConfig {
     /// # Errors
     /// [`Error::Setting`] if not.
     pub fn validate(&self) -> Result<()> {
-        for (name, value) in [("gamma", self.gamma), ("lambda", self.lambda)] {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(Error::setting(name, value, "a finite number above 0"));
-            }
-        }
-        Ok(())
+        positive("gamma", self.gamma)?;
+        positive("lambda", self.lambda)
     }
 }
 

@@ -13,7 +13,8 @@
 use candle_core::Tensor as Value;
 use rekindle_autodiff::Tensor;
 
-use crate::{Error, Result};
+use crate::Result;
+use crate::error::not_negative;
 
 /// Which classes are pushed down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +47,9 @@ impl RankingLoss {
     /// The loss `[M]` of scores `[M, B, N]` for labels `[M, B]`, a mean over the examples.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a negative margin, or if the shapes do not fit.
+    /// [`Error::Setting`](crate::Error::Setting) for a negative margin, or if the shapes do not fit.
     pub fn of(&self, scores: &Tensor, labels: &Value) -> Result<Tensor> {
-        if !(self.margin >= 0.0 && self.margin.is_finite()) {
-            return Err(Error::setting("margin", self.margin, "a finite number of at least 0"));
-        }
+        not_negative("margin", self.margin)?;
         let right = Tensor::one_hot(labels, scores)?; // [M, B, N]
         let other = right.affine(-1.0, 1.0)?;
         let own = scores.mul(&right)?.sum_keepdim(&[2])?; // [M, B, 1]

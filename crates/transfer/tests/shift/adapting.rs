@@ -167,12 +167,12 @@ fn what_cannot_be_adapted_is_refused() -> Result {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let params = net.init(&mut rng, DType::F64, &Device::Cpu)?;
     let empty = target.narrow(1, 0, 0)?;
-    assert!(matches!(net.losses(&params, &source, &empty, 1.0), Err(Error::EmptyDomain { domain: "target" })));
+    assert!(matches!(net.losses(&params, &source, &empty, 1.0), Err(Error::Empty { what: "target domain" })));
     let config = AdaptConfig { steps: 1, batch: 4, ..AdaptConfig::default() };
     let mut go = |config: &AdaptConfig, target: &Value| {
         adapt(&net, &params, (&source, target), &Adam::default(), config, &mut rng, &mut |_| Ok(true))
     };
-    assert!(matches!(go(&config, &empty), Err(Error::EmptyDomain { domain: "target" })));
+    assert!(matches!(go(&config, &empty), Err(Error::Empty { what: "target domain" })));
     // A NaN must not train on.
     let broken = target.affine(f64::NAN, 0.0)?;
     assert!(matches!(go(&config, &broken), Err(Error::NotFinite { .. })));

@@ -71,20 +71,20 @@ fn components_of_wide_features_are_those_of_narrow_ones() -> Result {
 #[test]
 fn what_cannot_be_recoloured_is_refused() -> Result {
     let (x, empty) = (normal(&[1, 5, 3], 0), normal(&[1, 0, 3], 0));
-    assert!(matches!(Coral::fit(&x, &empty, 1.0), Err(Error::EmptyDomain { domain: "target" })));
-    assert!(matches!(Coral::fit(&empty, &x, 1.0), Err(Error::EmptyDomain { domain: "source" })));
+    assert!(matches!(Coral::fit(&x, &empty, 1.0), Err(Error::Empty { what: "target domain" })));
+    assert!(matches!(Coral::fit(&empty, &x, 1.0), Err(Error::Empty { what: "source domain" })));
     assert!(matches!(Coral::fit(&x, &normal(&[1, 5, 2], 0), 1.0), Err(Error::Shape { .. })));
     assert!(matches!(Covariance::of(&x, 0.0), Err(Error::Setting { name: "ridge", .. })));
     let infinite = x.scale(f64::INFINITY)?;
     assert!(matches!(Covariance::of(&infinite, 1.0), Err(Error::Unsolvable { .. })));
     assert!(matches!(principal_components(&infinite, 1), Err(Error::Unsolvable { .. })));
     assert!(matches!(principal_components(&x, 4), Err(Error::Setting { name: "n", .. })));
-    assert!(matches!(principal_components(&empty, 1), Err(Error::EmptyDomain { .. })));
+    assert!(matches!(principal_components(&empty, 1), Err(Error::Empty { .. })));
     let coral = Coral::fit(&x, &x, 1.0)?;
     let message = coral.apply(&normal(&[1, 5, 2], 0)).unwrap_err().to_string();
     assert!(message.contains("[1, 5, 2]") && message.contains("[1, B, 3]"), "{message}");
     let wide = Covariance::of(&normal(&[1, 5, 2], 0), 1.0)?;
     assert!(matches!(Coral::between(&Covariance::of(&x, 1.0)?, &wide), Err(Error::Shape { .. })));
-    assert!(matches!(standardise(&empty), Err(Error::EmptyDomain { .. })));
+    assert!(matches!(standardise(&empty), Err(Error::Empty { .. })));
     Ok(())
 }
