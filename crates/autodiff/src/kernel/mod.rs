@@ -35,7 +35,7 @@ pub(crate) use norm::{batch_norm, batch_norm_backward};
 pub(crate) use pool::{max_pool, pool_put, pool_take};
 pub(crate) use product::product;
 pub(crate) use recurrent::{has_sequence, recurrent};
-pub(crate) use rows::{layer_norm, layer_norm_backward, softmax_backward};
+pub(crate) use rows::{layer_norm, layer_norm_backward};
 pub(crate) use softmax::log_softmax;
 pub(crate) use sum::{sum_keepdim, sum_rows};
 pub use view::ComposedScope;

@@ -1,4 +1,4 @@
-//! Layer normalisation over the last axis, and softmax's backward pass: what attention and its layers do row by row.
+//! Layer normalisation over the last axis, row by row.
 
 use candle_core::Tensor as Value;
 use smallvec::smallvec;
@@ -33,11 +33,6 @@ pub(crate) fn layer_norm_backward(u: &Value, x: &Value, gamma: &Value, saved: &L
         candle_core::DType::F64 => backward::<f64>(u, x, gamma, saved),
         _ => backward::<f32>(u, x, gamma, saved),
     }
-}
-
-/// `p ∘ (u − ⟨u, p⟩)` over the last axis: the gradient at x of `p = softmax(x)`; `None` where there is no kernel.
-pub(crate) fn softmax_backward(u: &Value, p: &Value) -> Result<Option<Value>> {
-    dispatch!([u, p], T => softmax_rows::<T>(u, p).map(Some), Ok(None))
 }
 
 fn forward<T: Real>(x: &Value, gamma: &Value, beta: &Value, eps: f64) -> Result<(Value, LayerNormSaved)> {
@@ -113,23 +108,6 @@ fn backward<T: Real>(u: &Value, x: &Value, gamma: &Value, saved: &LayerNormSaved
     }
     let narrow = |sums: Vec<f64>| tensor(sums.into_iter().map(T::from_f64).collect::<Vec<T>>(), (m, c));
     Ok(smallvec![Some(tensor(dx, x.shape())?), Some(narrow(dgamma)?), Some(narrow(dbeta)?)])
-}
-
-fn softmax_rows<T: Real>(u: &Value, p: &Value) -> Result<Value> {
-    let (u, p) = (u.contiguous()?, p.contiguous()?);
-    slice!(us: T = u);
-    slice!(ps: T = p);
-    let n = p.dims().last().copied().unwrap_or(1).max(1);
-    let mut out = vec![T::ZERO; ps.len()];
-    vectorise(|| {
-        for ((u, p), y) in us.chunks_exact(n).zip(ps.chunks_exact(n)).zip(out.chunks_exact_mut(n)) {
-            let dot = lanes(u, p, |u, p| u * p);
-            for j in 0..n {
-                y[j] = p[j] * (u[j] - dot);
-            }
-        }
-    });
-    tensor(out, p.shape())
 }
 
 /// The task's row of `[M or 1, C]`.

@@ -1,7 +1,6 @@
 //! Softmax over the last axis.
 
 use crate::kernel;
-use crate::tape::is_recording;
 use crate::{Result, Tensor};
 
 impl Tensor {
@@ -15,11 +14,6 @@ impl Tensor {
         let saved = y.clone();
         Ok(Self::unary(y, self, move |up| {
             // p ∘ (u − ⟨u, p⟩)
-            if !is_recording()
-                && let Some(grad) = kernel::softmax_backward(up.grad().value(), &saved)?
-            {
-                return Ok(Self::new(grad));
-            }
             let p = up.output(&saved);
             let weighted = up.grad().mul(&p)?;
             weighted.sub(&p.mul(&weighted.sum_keepdim(&[axis])?)?)
