@@ -142,7 +142,13 @@ impl Transformer {
     /// The vectors of the steps' positions, `[M, 1, T or 1, D]`.
     fn places(&self, params: &Params, look: Look, (seen, steps): (usize, usize)) -> Result<Tensor> {
         let (start, len) = look.positions(seen, steps);
-        Ok(params.get(&self.positions)?.narrow(1, start, len)?.unsqueeze(1)?)
+        let places = params.get(&self.positions)?.narrow(1, start, len)?;
+        if len == 1 || len == steps {
+            return Ok(places.unsqueeze(1)?);
+        }
+        let last = places.narrow(1, len - 1, 1)?;
+        let last = last.broadcast_to((last.dim(0)?, steps - len, self.config.width))?;
+        Ok(Tensor::cat(&[&places, &last], 1)?.unsqueeze(1)?)
     }
 }
 

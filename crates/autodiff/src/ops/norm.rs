@@ -56,10 +56,19 @@ impl Tensor {
     /// If the shapes do not fit.
     pub fn layer_norm(&self, gamma: &Self, beta: &Self, eps: f64) -> Result<Self> {
         let axis = self.last_axis("layer_norm")?;
-        let centred = self.sub(&self.mean_keepdim(&[axis])?)?;
-        let scale = centred.sqr()?.mean_keepdim(&[axis])?.shift(eps)?.sqrt()?.recip()?;
-        let (gamma, beta) = (gamma.along_last(self.rank())?, beta.along_last(self.rank())?);
-        centred.mul(&scale)?.mul(&gamma)?.add(&beta)
+        let per_task = |t: &Self| {
+            axis > 0 && (t.dims() == [self.dims()[0], self.dims()[axis]] || t.dims() == [1, self.dims()[axis]])
+        };
+        if self.elem_count() == 0 || gamma.dims() != beta.dims() || !per_task(gamma) {
+            return layered(self, gamma, beta, eps);
+        }
+        let Some((y, saved)) = kernel::layer_norm(self.value(), gamma.value(), beta.value(), eps)? else {
+            return layered(self, gamma, beta, eps);
+        };
+        let (held_x, held_gamma) = (self.value().clone(), gamma.value().clone());
+        let backward = move |u: &_, _: &[bool]| kernel::layer_norm_backward(u, &held_x, &held_gamma, &saved);
+        let again = move |inputs: &[Self]| layered(&inputs[0], &inputs[1], &inputs[2], eps);
+        Ok(Self::fused(y, &[self, gamma, beta], backward, again))
     }
 
     /// `[M, C]` as `[M, 1, …, 1, C]` of the given rank.
@@ -72,6 +81,14 @@ impl Tensor {
         dims[rank - 1] = c;
         self.reshape(dims)
     }
+}
+
+/// Layer normalisation in plain operations.
+fn layered(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Tensor> {
+    let axis = x.last_axis("layer_norm")?;
+    let centred = x.sub(&x.mean_keepdim(&[axis])?)?;
+    let scale = centred.sqr()?.mean_keepdim(&[axis])?.shift(eps)?.sqrt()?.recip()?;
+    centred.mul(&scale)?.mul(&gamma.along_last(x.rank())?)?.add(&beta.along_last(x.rank())?)
 }
 
 fn fused(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Tensor> {

@@ -228,6 +228,33 @@ proptest! {
         }
     }
 
+    /// Layer normalisation and softmax, values and gradients, with more rows than a block of the kernel. Oracle: stock
+    /// operations in `f64`.
+    #[test]
+    fn rows_are_those_of_stock_operations(m in 1usize..3, b in 1usize..300, c in 1usize..40, shared: bool, seed: u64) {
+        let (x, u) = (input(&[m, b, c], seed), input(&[m, b, c], seed / 3));
+        let tasks = if shared { 1 } else { m };
+        let (gamma, beta) = (input(&[tasks, c], seed / 9), input(&[tasks, c], seed / 27));
+        let answers = |dtype: DType| -> Result<Vec<Tensor>> {
+            let of = |t: &Tensor| Ok::<_, rekindle_autodiff::Error>(t.to_dtype(dtype)?.detach().leaf());
+            let (x, u, gamma, beta) = (of(&x)?, of(&u)?, of(&gamma)?, of(&beta)?);
+            let (norm, soft) = (x.layer_norm(&gamma, &beta, 0.1)?, x.softmax()?);
+            let mut all = vjp(&[(&norm, &u)], &[&x, &gamma, &beta], Order::First)?;
+            all.extend(vjp(&[(&soft, &u)], &[&x], Order::First)?);
+            all.extend([norm, soft]);
+            all.iter().map(|t| t.to_dtype(DType::F64)).collect()
+        };
+        let direct = [answers(DType::F32)?, answers(DType::F64)?];
+        let scope = ComposedScope::new();
+        let want = answers(DType::F64)?;
+        drop(scope);
+        for (got, tolerance) in direct.iter().zip([2e-5, 1e-12]) {
+            for (which, (got, want)) in got.iter().zip(&want).enumerate() {
+                assert_close(&format!("answer {which}"), got, want, tolerance);
+            }
+        }
+    }
+
     #[test]
     fn adam_is_the_loop(n in 0usize..50, t in 1i32..100, seed: u64) {
         let (g, m, v) = (input(&[n], seed), input(&[n], seed / 3), f32s(&uniform(&[n], &mut rng(seed)).sqr()?));

@@ -70,8 +70,7 @@ impl Class {
         let (learner, shots) = (self.study.learner()?, self.study.shots);
         let (training, test, scale): (Arc<dyn TaskSampler>, Arc<dyn TaskSampler>, f64) = match &self.tasks {
             Tasks::Functions(tasks) => {
-                let first = tasks.dims.div_ceil(4).max(2).min(tasks.dims);
-                let curriculum = Some(self.study.curriculum(first, shots.div_ceil(4)));
+                let curriculum = Some(self.study.curriculum(shots.div_ceil(4).max(10)));
                 let scale = tasks.class.mean_square(tasks.dims);
                 (Arc::new(FunctionTasks { curriculum, ..*tasks }), Arc::new(*tasks), scale)
             }

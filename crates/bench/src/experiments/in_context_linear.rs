@@ -24,10 +24,9 @@ impl Experiment for InContextLinear {
     fn about(&self) -> &'static str {
         "A transformer reads *x₁, y₁, x₂, y₂, …, x* and answers with *y*; its weights do not change. Functions are *y = wᵀx* with *w* \
          and *x* from *N(0, I)* in d dimensions, new ones in every prompt; it is trained on the squared error of its answers after \
-         all prefixes, 64 prompts an iteration, with the curriculum of the paper. The error is that on 1,280 prompts, over the error \
+         all prefixes, 64 prompts an iteration. Inputs of more than 5 dimensions begin with 5, as in the paper's curriculum. The error is that on 1,280 prompts, over the error \
          of answering zero.\n\n\
-         - Quick: d = 2, a very small transformer, seconds of training: it ends on the plateau of an error of ½, where one \
-           direction of two is known, and shows only that everything runs.\n\
+         - Quick: d = 2, a very small transformer (32 wide, 2 layers, 2 heads) with ReLU, Adam from `3e-3` along a cosine.\n\
          - Standard: d = 5, the paper's \"tiny\" transformer (64 wide, 3 layers, 2 heads) with ReLU, Adam from `1e-3` along a cosine.\n\
          - Full: d = 20, the paper's \"small\" transformer (128 wide, 6 layers, 4 heads) with GELU, Adam with `1e-4`, 500,000 \
            iterations; for a GPU.\n\n\
@@ -61,7 +60,7 @@ fn study(ctx: &Context) -> Study {
     };
     let quick = TransformerConfig { width: 32, layers: 2, hidden: 64, ..tiny() };
     ctx.mode().of([
-        sizes(2, quick, 2_500, [3e-3, 1e-4]),
+        sizes(2, quick, 6_000, [3e-3, 1e-4]),
         sizes(5, tiny(), 40_000, [1e-3, 1e-5]),
         sizes(20, TransformerConfig::small(), 500_000, [1e-4, 1e-4]),
     ])
@@ -71,7 +70,7 @@ fn run(ctx: &mut Context, seed: u64) -> Result<()> {
     let study = study(ctx);
     let (d, shots) = (study.inputs, study.shots);
     let tasks = FunctionTasks::linear(d, shots);
-    let curriculum = study.curriculum(d.div_ceil(4), shots.div_ceil(4));
+    let curriculum = study.curriculum(10);
     let learner = study.learner()?;
     let training = Arc::new(FunctionTasks { curriculum: Some(curriculum), ..tasks });
     let (params, curves) = study.train(ctx, &learner, training, seed)?;

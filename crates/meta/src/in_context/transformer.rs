@@ -231,13 +231,17 @@ impl BlackBox for InContext {
     }
 
     fn objective(&self, params: &Params, support: Examples<'_>, query: Examples<'_>) -> Result<Tensor> {
-        let tokens = self.known(support.x, support.y)?;
-        let (outputs, cache) = self.extend(params, &tokens, None, Look::Causal)?;
-        let asked = self.loss().per_task(&self.next(params, &cache, query.x)?, query.y)?;
+        // One pass over examples and queries: two would cost nearly twice as much where the prompts are short.
+        let (tokens, queries) = (self.known(support.x, support.y)?, query.x.dim(1)?);
+        let seen = tokens.dim(1)?;
+        let tokens = Tensor::cat(&[&tokens, &self.asked(query.x)?], 1)?;
+        let (outputs, cache) = self.extend(params, &tokens, None, Look::Ends(queries))?;
+        let asked = self.head.forward(params, &outputs.narrow(1, seen, queries)?)?;
+        let asked = self.loss().per_task(&asked, query.y)?;
         if !self.config.every_prefix {
             return Ok(asked);
         }
-        let on_the_way = self.on_the_way(params, support.x, &outputs, &cache)?;
+        let on_the_way = self.on_the_way(params, support.x, &outputs.narrow(1, 0, seen)?, &cache)?;
         let on_the_way = self.loss().per_task(&on_the_way, support.y)?;
         over_all((&on_the_way, support.x.dim(1)?), (&asked, query.x.dim(1)?))
     }

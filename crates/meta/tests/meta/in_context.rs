@@ -36,6 +36,31 @@ fn in_context_learners_follow_the_rules() {
     }
 }
 
+/// What training makes small is the mean over all answers, in one pass. Oracle: the answers after prefixes, and queries after
+/// the cache.
+#[test]
+fn the_objective_is_the_loss_of_the_answers() -> Result<()> {
+    for (tokens, every_prefix) in
+        [(Tokens::Interleaved, true), (Tokens::Interleaved, false), (Tokens::Joined, true), (Tokens::Joined, false)]
+    {
+        let learner = BlackBoxLearner::new(learner(2, Targets::Values(1), tokens, every_prefix));
+        let params = learner.init(&mut ChaCha8Rng::seed_from_u64(0), DType::F64, &Device::Cpu)?;
+        let tasks = FunctionTasks { queries: 3, ..FunctionTasks::linear(2, 4) };
+        let tasks = tasks.sample(&mut ChaCha8Rng::seed_from_u64(1), 5)?.to_dtype(DType::F64)?;
+        let adapted = learner.adapt(&params, &tasks.support)?;
+        let asked = learner.predict(&adapted, &tasks.support, &tasks.query.x, Setting::Inductive)?;
+        let asked = learner.loss().per_task(&asked, &tasks.query.y)?.to_vec_f64()?;
+        let on_the_way = learner.outputs(&params, &tasks.support)?;
+        let on_the_way = learner.loss().per_task(&on_the_way, &tasks.support.y)?.to_vec_f64()?;
+        let expected: Vec<f64> = match every_prefix {
+            true => on_the_way.iter().zip(&asked).map(|(s, q)| (4.0 * s + 3.0 * q) / 7.0).collect(),
+            false => asked,
+        };
+        crate::assert_close(&learner.meta_grad(&params, &tasks, 0)?.losses.to_vec_f64()?, &expected, 1e-12);
+    }
+    Ok(())
+}
+
 /// A prompt is longer than the context, before it is wrong.
 #[test]
 fn prompts_beyond_the_context_are_refused() -> Result<()> {

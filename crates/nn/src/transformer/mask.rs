@@ -10,6 +10,9 @@ use crate::{Error, Result};
 pub enum Look {
     /// The steps follow each other: step t sees the cache, the new steps before it, and itself. Positions S, S + 1, ….
     Causal,
+    /// The same but for the last n steps, each of which is the next one on its own: it sees what came before all of them, and
+    /// itself. So a prompt is read and continued in n ways in one pass. [`Causal`](Self::Causal) is that with n = 1.
+    Ends(usize),
     /// Each step is the next one on its own: it sees the cache and itself. All stand at position S. So a prompt is
     /// continued in T ways at once.
     Alone,
@@ -19,10 +22,11 @@ pub enum Look {
 }
 
 impl Look {
-    /// The first position, and how many there are.
+    /// The first position, and how many there are; further steps stand at the last of them.
     pub(super) fn positions(self, seen: usize, steps: usize) -> (usize, usize) {
         match self {
             Self::Causal => (seen, steps),
+            Self::Ends(ends) => (seen, steps + 1 - ends.clamp(1, steps)),
             Self::Alone => (seen, 1),
             Self::Prefixes => (0, steps),
         }
@@ -34,6 +38,11 @@ impl Look {
             let expected = format!("at most {}: one for each beginning of the {seen} steps in the cache", seen + 1);
             return Err(Error::shape("the steps after their prefixes", &[steps], expected));
         }
+        if let Self::Ends(ends) = self
+            && ends > steps
+        {
+            return Err(Error::shape("the steps", &[steps], format!("at least the {ends} that end the sequence")));
+        }
         let (start, len) = self.positions(seen, steps);
         Ok(start + len - 1)
     }
@@ -44,6 +53,7 @@ impl Look {
             (None, Self::Prefixes) => s < t,
             (None, _) => true,
             (Some(new), Self::Causal) => new <= t,
+            (Some(new), Self::Ends(ends)) => new == t || new < t.min(steps - ends),
             (Some(new), _) => new == t,
         };
         let all = seen + steps;

@@ -97,6 +97,14 @@ fn steps_on_their_own_end_a_sequence_each() -> Result<()> {
         assert_close(&alone.narrow(2, t, 1)?, &after(4)?, 1e-12);
         assert_close(&prefixes.narrow(2, t, 1)?, &after(t)?, 1e-12);
     }
+    // The same in one pass with the prompt, or with its second half.
+    let (whole, _) = net.extend(&params, &Tensor::cat(&[&prompt, &ends], 2)?, None, Look::Ends(5))?;
+    assert_close(&whole.narrow(2, 0, 4)?, &net.forward(&params, &prompt)?, 1e-12);
+    assert_close(&whole.narrow(2, 4, 5)?, &alone, 1e-12);
+    let (_, cache) = net.extend(&params, &prompt.narrow(2, 0, 2)?, None, Look::Causal)?;
+    let rest = Tensor::cat(&[&prompt.narrow(2, 2, 2)?, &ends], 2)?;
+    let (half, _) = net.extend(&params, &rest, Some(&cache), Look::Ends(5))?;
+    assert_close(&half, &whole.narrow(2, 2, 7)?, 1e-12);
     Ok(())
 }
 
@@ -124,6 +132,8 @@ fn too_long_and_misshapen_sequences_are_refused() -> Result<()> {
     let (_, cache) = net.extend(&params, &x.narrow(2, 0, 2)?, None, Look::Causal)?;
     let error = net.extend(&params, &x.narrow(2, 0, 4)?, Some(&cache), Look::Prefixes).unwrap_err().to_string();
     assert!(error.contains("at most 3"), "{error}");
+    let error = net.extend(&params, &x.narrow(2, 0, 4)?, None, Look::Ends(5)).unwrap_err().to_string();
+    assert!(error.contains("at least the 5"), "{error}");
     let error = net.forward(&params, &random(&mut rng(10), &[1, 1, 2, 3])).unwrap_err().to_string();
     assert!(error.contains("[M, B, T, 4]"), "{error}");
     let error = Transformer::new("", TransformerConfig { layers: 0, ..TransformerConfig::tiny() }).unwrap_err();
