@@ -126,7 +126,7 @@ fn entries(ctx: &Context, classes: usize) -> Result<Vec<Entry>> {
     for learner in learners::metric(net)?.into_iter().chain([learners::svm(net)?]) {
         entries.push(Entry { training: comparison(ctx, learner.name), learner });
     }
-    for learner in learners::pretrained(net, classes)? {
+    for learner in learners::pretrained(net, classes, mode.of([10, 50, 200]))? {
         let iterations = mode.of([250, 3_000, 60_000]);
         let plan = Plan {
             name: "pretraining",

@@ -114,21 +114,22 @@ pub(super) fn svm(net: Net) -> Result<Named> {
     Ok(Named::new("metaoptnet", "MetaOptNet-SVM", MetricLearner::new(net.body()?, svm)?))
 }
 
-/// Learners of one pretraining as a classifier of `classes`: the parameters of one are those of the others.
-pub(super) fn pretrained(net: Net, classes: usize) -> Result<Vec<Named>> {
+/// Learners of one pretraining as a classifier of `classes`, by cosines: the parameters of one are those of the others.
+/// Fine-tuning takes so many steps.
+pub(super) fn pretrained(net: Net, classes: usize, steps: usize) -> Result<Vec<Named>> {
     let classifier = Classifier { classes, features: net.features(), cosine: Some(SCALE) };
     let logistic = Pretrained::new(net.body()?, classifier, LogisticRegression::default())?;
     Ok(vec![
         nearest(net, classifier)?,
         Named::new("logistic", "Logistic regression on pretrained features", logistic),
-        fine_tune(net, classifier, FineTuneConfig { steps: 50, ..FineTuneConfig::default() })?,
+        fine_tune(net, classifier, steps)?,
     ])
 }
 
-/// The same for episodes of many sizes, after Meta-Dataset: nearest neighbours, and fine-tuning of all layers.
+/// The same with an affine classifier, as Meta-Dataset has it: nearest neighbours, and fine-tuning of all layers.
 pub(super) fn transferred(net: Net, classes: usize, steps: usize) -> Result<[Named; 2]> {
     let classifier = Classifier { classes, features: net.features(), cosine: None };
-    Ok([nearest(net, classifier)?, fine_tune(net, classifier, FineTuneConfig { steps, ..FineTuneConfig::default() })?])
+    Ok([nearest(net, classifier)?, fine_tune(net, classifier, steps)?])
 }
 
 fn nearest(net: Net, classifier: Classifier) -> Result<Named> {
@@ -136,7 +137,8 @@ fn nearest(net: Net, classifier: Classifier) -> Result<Named> {
     Ok(Named::new("knn", "Nearest neighbour of pretrained features", learner))
 }
 
-fn fine_tune(net: Net, classifier: Classifier, config: FineTuneConfig) -> Result<Named> {
+fn fine_tune(net: Net, classifier: Classifier, steps: usize) -> Result<Named> {
+    let config = FineTuneConfig { steps, ..FineTuneConfig::default() };
     Ok(Named::new("finetune", "Fine-tuning of a pretrained net", FineTune::new(net.body()?, classifier, config)?))
 }
 

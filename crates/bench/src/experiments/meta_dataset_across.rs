@@ -65,12 +65,11 @@ impl Experiment for MetaDatasetAcross {
                 ctx.table(results.table("Trained on all, %"))?;
                 ctx.matrix(results.matrix("Accuracy after training on all, %", "learner"))?;
                 let mut matrix = transfer.matrix("From data set to data set, %", "trained on");
-                let row = results.rows.iter().find(|row| row.0 == "proto");
-                row.iter().for_each(|row| _ = matrix.row("all", row.2.iter().map(|e| 100.0 * e.mean).collect()));
+                if let Some((_, _, found)) = results.rows.iter().find(|row| row.0 == "proto") {
+                    matrix.row("all", found.iter().map(|e| 100.0 * e.mean).collect());
+                }
                 ctx.matrix(
-                    matrix.caption(
-                        "A prototypical network. Columns are the data sets of the test, each shaded by itself.",
-                    ),
+                    matrix.caption("A prototypical network. Columns: data sets of the test, each shaded by itself."),
                 )?;
             }
         }

@@ -136,9 +136,9 @@ impl<N: Model> FineTune<N> {
     }
 
     /// The parameters `[M, …]` that `loss` has led to after all steps, constants.
-    fn descend(&self, start: Params, loss: impl Fn(&Params) -> Result<Tensor>) -> Result<Params> {
+    fn descend(&self, start: &Params, loss: impl Fn(&Params) -> Result<Tensor>) -> Result<Params> {
         let optimiser = &*self.config.optimiser;
-        let (mut theta, mut state) = (start.detach(), optimiser.init(&start)?);
+        let (mut theta, mut state) = (start.detach(), optimiser.init(start)?);
         for _ in 0..self.config.steps {
             let gradient = inner_gradient(&theta, Order::First, &loss)?;
             let _scope = NoRecord::new();
@@ -163,13 +163,13 @@ impl<N: Model> MetaLearner for FineTune<N> {
         let head = self.config.head.start(&classes, &z)?;
         if self.config.whole {
             let start = body.expand_tasks(support.n_tasks()?)?.merge(&head)?;
-            return self.descend(start, |theta| {
+            return self.descend(&start, |theta| {
                 Ok(self.model.forward(theta, &x, NormStats::Batch)?.cross_entropy(&support.y)?)
             });
         }
         let cosine = self.model.cosine;
-        let head =
-            self.descend(head, |head| Ok(last_layer(&head.sub_params(HEAD)?, &z, cosine)?.cross_entropy(&support.y)?))?;
+        let head = self
+            .descend(&head, |head| Ok(last_layer(&head.sub_params(HEAD)?, &z, cosine)?.cross_entropy(&support.y)?))?;
         Ok(body.merge(&head)?)
     }
 
