@@ -146,7 +146,9 @@ impl Study {
             progress.inc(1);
             Ok(learner.loss().scores(&outputs, &task.query.y)?[0])
         };
-        Ok(Evaluation::new((0..n).map(score).collect::<Result<_>>()?)?)
+        let found = Evaluation::new((0..n).map(score).collect::<Result<_>>()?)?;
+        ctx.say(&format!("{} on {}: {:.1} %", ready.learner.name, source.name, 100.0 * found.mean));
+        Ok(found)
     }
 }
 
