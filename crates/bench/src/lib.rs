@@ -30,7 +30,8 @@ pub use host::Host;
 pub use measure::{Measure, Timing};
 pub use progress::Progress;
 pub use record::{
-    Axis, Block, Estimate, Image, ImageGrid, ImageRow, Mark, Metric, Plot, Published, Series, Style, Table,
+    Axis, Bar, Bars, Block, Estimate, Image, ImageGrid, ImageRow, Mark, Matrix, Metric, Plot, Published, Series, Style,
+    Table,
 };
 pub use report::render;
 pub use results::{ExperimentResult, Results, Run, Status, Store};

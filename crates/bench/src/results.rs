@@ -178,7 +178,7 @@ impl Store {
 fn without_pictures(results: &Results) -> Results {
     let mut results = results.clone();
     for experiment in &mut results.experiments {
-        experiment.blocks.retain(|block| !matches!(block, Block::Plot(_) | Block::Images(_)));
+        experiment.blocks.retain(|block| !matches!(block, Block::Plot(_) | Block::Images(_) | Block::Bars(_)));
     }
     results
 }

@@ -74,7 +74,7 @@ impl<N: Model> InnerLoop for Anil<N> {
         self.config.adjoint
     }
 
-    fn start(&self, meta: &Params) -> Result<Params> {
+    fn start(&self, meta: &Params, _support: &Batch) -> Result<Params> {
         Ok(self.split(meta)?.0)
     }
 

@@ -6,6 +6,7 @@ pub mod conformance;
 mod error;
 mod evaluate;
 mod fast;
+mod headed;
 mod in_context;
 mod inner;
 mod learner;
@@ -16,6 +17,7 @@ mod meta_sgd;
 pub mod metric;
 mod model_based;
 mod neural_process;
+mod proto_maml;
 mod reptile;
 mod runner;
 mod trainer;
@@ -36,6 +38,7 @@ pub use model_based::{
     Recurrent, RecurrentConfig, Snail, SnailConfig, SnailLayer, Targets,
 };
 pub use neural_process::{Aggregation, NeuralProcess, NeuralProcessConfig};
+pub use proto_maml::{ProtoMaml, ProtoMamlConfig};
 pub use reptile::{Reptile, ReptileConfig};
 pub use runner::Runner;
 pub use trainer::{

@@ -159,7 +159,7 @@ impl<N: Model> InnerLoop for Maml<N> {
         self.config.adjoint
     }
 
-    fn start(&self, meta: &Params) -> Result<Params> {
+    fn start(&self, meta: &Params, _support: &Batch) -> Result<Params> {
         match &self.config.inner_optimiser {
             None => Ok(meta.clone()),
             Some(optimiser) => fast::start(&**optimiser, meta),

@@ -136,7 +136,7 @@ impl<N: Model> InnerLoop for MamlPlusPlus<N> {
         Ok(theta.prefixed(THETA)?.merge(&norm.prefixed(NORM)?)?.merge(&rates.prefixed(RATE)?)?)
     }
 
-    fn start(&self, meta: &Params) -> Result<Params> {
+    fn start(&self, meta: &Params, _support: &Batch) -> Result<Params> {
         Ok(meta.sub_params(THETA)?)
     }
 

@@ -105,7 +105,7 @@ impl<N: Model> InnerLoop for MetaSgd<N> {
         Ok(theta.prefixed(THETA)?.merge(&alpha.prefixed(ALPHA)?)?)
     }
 
-    fn start(&self, meta: &Params) -> Result<Params> {
+    fn start(&self, meta: &Params, _support: &Batch) -> Result<Params> {
         Ok(meta.sub_params(THETA)?)
     }
 

@@ -5,7 +5,9 @@ use std::io::Write as _;
 use anyhow::{Context as _, Result, ensure};
 
 use super::{Context, Recorded, Seeded};
-use crate::record::{Block, Estimate, ImageGrid, Metric, Plot, Published, Table, format_number, metric_line};
+use crate::record::{
+    Bars, Block, Estimate, ImageGrid, Matrix, Metric, Plot, Published, Table, format_number, metric_line,
+};
 
 /// Recording. Names are relative to the experiment: in `maml/sinusoid`, `k5/mse-1` becomes `maml/sinusoid/k5/mse-1`.
 impl Context {
@@ -68,6 +70,26 @@ impl Context {
     pub fn plot(&mut self, plot: Plot) -> Result<()> {
         plot.validate()?;
         self.blocks.push(Block::Plot(plot));
+        Ok(())
+    }
+
+    /// Adds bars to the report.
+    ///
+    /// # Errors
+    /// If a value is not finite or below zero.
+    pub fn bars(&mut self, bars: Bars) -> Result<()> {
+        bars.validate()?;
+        self.blocks.push(Block::Bars(bars));
+        Ok(())
+    }
+
+    /// Adds a shaded matrix to the report.
+    ///
+    /// # Errors
+    /// If a row is not as long as the column heads or a cell is not finite.
+    pub fn matrix(&mut self, matrix: Matrix) -> Result<()> {
+        matrix.validate()?;
+        self.blocks.push(Block::Matrix(matrix));
         Ok(())
     }
 

@@ -13,6 +13,9 @@ use rekindle_tasks::Batch;
 
 use super::prompts::tiny;
 
+/// Channels of the body in MAML's net for Omniglot.
+pub(super) const CHANNELS: usize = 64;
+
 /// Classes of an episode.
 pub(super) const WAYS: usize = 5;
 
@@ -27,28 +30,34 @@ pub(super) struct Candidate {
     pub(super) rate: f64,
 }
 
-/// Learners of 5-way tasks with one shot.
-pub(super) fn one_shot() -> Result<Vec<Candidate>> {
-    let (features, targets) = (body()?.features(), Targets::Classes(WAYS));
+/// Learners of 5-way tasks with one shot, behind a body of so many channels.
+pub(super) fn one_shot(channels: usize) -> Result<Vec<Candidate>> {
+    let (features, targets) = (body(channels)?.features(), Targets::Classes(WAYS));
     let of = |name, title, learner, published, rate| Candidate { name, title, learner, published, rate };
     let santoro = (82.8, None, "Santoro et al. 2016, Table 1, second presentation of a class");
     let meta_networks = MetaNetworksConfig { units: 32, ..MetaNetworksConfig::new(features, targets) };
     let mann = MannConfig { every_step: false, ..small_mann(features) };
     Ok(vec![
-        of("lstm", "LSTM", boxed(Recurrent::new(RecurrentConfig::lstm(features, targets))?)?, None, 2e-3),
-        of("mann", "MANN", boxed(Mann::new(mann)?)?, Some(santoro), 2e-3),
+        of("lstm", "LSTM", boxed(Recurrent::new(RecurrentConfig::lstm(features, targets))?, channels)?, None, 2e-3),
+        of("mann", "MANN", boxed(Mann::new(mann)?, channels)?, Some(santoro), 2e-3),
         of(
             "snail",
             "SNAIL",
-            boxed(Snail::new(narrow_snail(features))?)?,
+            boxed(Snail::new(narrow_snail(features))?, channels)?,
             Some((99.07, Some(0.16), "Mishra et al. 2018, Table 1")),
             2e-3,
         ),
-        of("in-context", "in-context transformer", boxed(InContext::new(transformer(features))?)?, None, 2e-3),
+        of(
+            "in-context",
+            "in-context transformer",
+            boxed(InContext::new(transformer(features))?, channels)?,
+            None,
+            2e-3,
+        ),
         of(
             "meta-networks",
             "Meta Networks",
-            boxed(MetaNetworks::new(meta_networks)?)?,
+            boxed(MetaNetworks::new(meta_networks)?, channels)?,
             Some((98.95, None, "Munkhdalai & Yu 2017, Table 1")),
             2e-3,
         ),
@@ -57,9 +66,9 @@ pub(super) fn one_shot() -> Result<Vec<Candidate>> {
 
 /// The recurrent learners of sequences, with their names.
 pub(super) fn recurrent() -> Result<(BlackBoxLearner<Recurrent>, BlackBoxLearner<Mann>)> {
-    let (features, targets) = (body()?.features(), Targets::Classes(WAYS));
-    let lstm = RecurrentConfig { every_step: true, ..RecurrentConfig::lstm(features, targets) };
-    Ok((embedded(Recurrent::new(lstm)?)?, embedded(Mann::new(small_mann(features))?)?))
+    let features = body(CHANNELS)?.features();
+    let lstm = RecurrentConfig { every_step: true, ..RecurrentConfig::lstm(features, Targets::Classes(WAYS)) };
+    Ok((embedded(Recurrent::new(lstm)?, CHANNELS)?, embedded(Mann::new(small_mann(features))?, CHANNELS)?))
 }
 
 /// A third of the paper's controller, half of its memory: 64 places are enough for 50 presentations.
@@ -84,16 +93,16 @@ fn transformer(features: usize) -> InContextConfig {
 }
 
 /// MAML's net for Omniglot without its head. He's distribution, since ReLU follows.
-fn body() -> Result<Conv4Body> {
-    Ok(Conv4Body::new(Conv4Config { conv: Init::HeNormal, ..Conv4Config::omniglot() })?)
+fn body(channels: usize) -> Result<Conv4Body> {
+    Ok(Conv4Body::new(Conv4Config { conv: Init::HeNormal, channels, ..Conv4Config::omniglot() })?)
 }
 
-fn embedded<B: BlackBox>(core: B) -> Result<BlackBoxLearner<B>> {
-    Ok(BlackBoxLearner::with_embedding(core, body()?))
+fn embedded<B: BlackBox>(core: B, channels: usize) -> Result<BlackBoxLearner<B>> {
+    Ok(BlackBoxLearner::with_embedding(core, body(channels)?))
 }
 
-fn boxed(core: impl BlackBox + 'static) -> Result<Box<dyn MetaLearner>> {
-    Ok(Box::new(embedded(core)?))
+fn boxed(core: impl BlackBox + 'static, channels: usize) -> Result<Box<dyn MetaLearner>> {
+    Ok(Box::new(embedded(core, channels)?))
 }
 
 /// Accuracies at the first, second, … sight of a class in a sequence of labelled images.

@@ -3,24 +3,18 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use rekindle_meta::{
-    Anil, Loss, Maml, MamlConfig, MamlPlusPlus, MamlPlusPlusConfig, MetaLearner, MetaSgd, MetaSgdConfig, Reptile,
-    ReptileConfig,
-};
-use rekindle_nn::{Conv4, Conv4Config};
 use rekindle_optim::{Schedule, Sgd};
 use rekindle_tasks::FewShot;
 
 use super::few_shot::{Characters, Protocol, adam, train_and_test};
+use super::learners::{self, Named, Net};
 use crate::{Context, Estimate, Experiment, Plot, Published, Table};
 
 pub(super) struct FamilyOmniglot;
 
 /// One member: how it learns, and how it is trained where that differs from MAML.
 struct Member {
-    name: &'static str,
-    title: &'static str,
-    learner: Box<dyn MetaLearner>,
+    learner: Named,
     protocol: Protocol,
     published: Option<(f64, Option<f64>, &'static str)>,
 }
@@ -55,15 +49,16 @@ impl Experiment for FamilyOmniglot {
         );
         let mut plot = Plot::new("Accuracy on validation characters", "meta-iteration", "%");
         for member in members(iterations)? {
-            ctx.section(member.title, |ctx| {
+            let Named { name, title, learner } = &member.learner;
+            ctx.section(title, |ctx| {
                 for seed in ctx.seeds() {
                     let data = Characters::omniglot(ctx, seed)?;
                     let (outcome, usage) =
-                        ctx.metered(|ctx| train_and_test(ctx, &*member.learner, &data, &member.protocol, seed))?;
+                        ctx.metered(|ctx| train_and_test(ctx, &**learner, &data, &member.protocol, seed))?;
                     let results = [("accuracy", &outcome.transductive), ("accuracy-inductive", &outcome.inductive)];
-                    for (name, result) in results {
+                    for (kind, result) in results {
                         let estimate = Estimate::new(100.0 * result.mean, 100.0 * result.ci95);
-                        ctx.seed_metric(seed, &format!("{}/{name}", member.name), estimate, "%")?;
+                        ctx.seed_metric(seed, &format!("{name}/{kind}"), estimate, "%")?;
                     }
                     if seed == 0 {
                         let per_cent = |(_, e): (_, &rekindle_meta::Evaluation)| {
@@ -72,9 +67,9 @@ impl Experiment for FamilyOmniglot {
                         let [transductive, inductive] = results.map(per_cent);
                         let each = 1e3 * usage.wall_seconds / member.protocol.iterations as f64;
                         let seconds = format!("{:.0}", usage.wall_seconds);
-                        table.row([member.title.into(), transductive, inductive, seconds, format!("{each:.0}")]);
+                        table.row([(*title).to_owned(), transductive, inductive, seconds, format!("{each:.0}")]);
                         let points = outcome.curves.validations.iter().map(|&(i, mean, _)| (i, 100.0 * mean));
-                        plot = std::mem::replace(&mut plot, Plot::new("", "", "")).line(member.title, points);
+                        plot = std::mem::replace(&mut plot, Plot::new("", "", "")).line(*title, points);
                     }
                 }
                 if let Some((accuracy, ci, source)) = member.published {
@@ -83,7 +78,7 @@ impl Experiment for FamilyOmniglot {
                         Some(ci) => published.with_ci(ci),
                         None => published,
                     };
-                    ctx.published(&format!("{}/accuracy", member.name), published);
+                    ctx.published(&format!("{name}/accuracy"), published);
                 }
                 Ok(())
             })?;
@@ -96,59 +91,32 @@ impl Experiment for FamilyOmniglot {
 }
 
 fn members(iterations: u64) -> Result<Vec<Member>> {
-    let net = || Conv4::new(Conv4Config::omniglot(), 5);
-    let maml = MamlConfig::omniglot();
-    let implicit = MamlConfig { inner_lr: 0.1, ..MamlConfig::implicit(Loss::CrossEntropy) };
-    // The paper's ε falls from 1 to 0; five tasks a step, ten shots to draw minibatches from.
-    let reptile = Protocol {
-        train: FewShot { ways: 5, shots: 10, queries: 1, rotate: true },
-        optimiser: Arc::new(Sgd::new(Schedule::Linear { start: 1.0, end: 1e-3, steps: iterations })),
-        ..Protocol::new("reptile", 5, 1, iterations, 5)
+    let member = |learner: Named| {
+        let protocol = Protocol::new(learner.name, 5, 1, iterations, 32);
+        // The paper's ε falls from 1 to 0; five tasks a step, ten shots to draw minibatches from.
+        let protocol = match learner.name {
+            "reptile" => Protocol {
+                train: FewShot { ways: 5, shots: 10, queries: 1, rotate: true },
+                optimiser: Arc::new(Sgd::new(Schedule::Linear { start: 1.0, end: 1e-3, steps: iterations })),
+                meta_batch: 5,
+                ..protocol
+            },
+            // The common rate makes it diverge.
+            "imaml" => Protocol { optimiser: Arc::new(adam(1e-3, iterations)), ..protocol },
+            _ => protocol,
+        };
+        Member { published: published(learner.name), protocol, learner }
     };
-    let multi_step = MamlPlusPlusConfig { multi_step_iterations: iterations / 10, ..MamlPlusPlusConfig::default() };
-    let member = |name, title, learner: Box<dyn MetaLearner>, published| Member {
-        name,
-        title,
-        learner,
-        protocol: Protocol::new(name, 5, 1, iterations, 32),
-        published,
-    };
-    let mut members = vec![
-        member(
-            "maml",
-            "MAML",
-            Box::new(Maml::new(net()?, maml.clone())?),
-            Some((98.7, Some(0.4), "Finn et al. 2017, Table 1")),
-        ),
-        member(
-            "fomaml",
-            "FOMAML",
-            Box::new(Maml::first_order(net()?, maml.clone())?),
-            Some((98.3, Some(0.5), "Nichol et al. 2018, Table 2")),
-        ),
-        member("anil", "ANIL", Box::new(Anil::new(net()?, "head", maml)?), None),
-        member(
-            "meta-sgd",
-            "Meta-SGD",
-            Box::new(MetaSgd::new(net()?, MetaSgdConfig::new(Loss::CrossEntropy))?),
-            Some((99.53, Some(0.26), "Li et al. 2017")),
-        ),
-        member(
-            "maml-plus-plus",
-            "MAML++",
-            Box::new(MamlPlusPlus::new(net()?, multi_step)?),
-            Some((99.47, None, "Antoniou et al. 2019")),
-        ),
-    ];
-    members.push(Member {
-        protocol: Protocol {
-            optimiser: Arc::new(adam(1e-3, iterations)),
-            ..Protocol::new("imaml", 5, 1, iterations, 32)
-        },
-        ..member("imaml", "iMAML", Box::new(Maml::new(net()?, implicit)?), None)
-    });
-    let learner = Box::new(Reptile::new(net()?, ReptileConfig::omniglot())?);
-    let published = Some((97.68, Some(0.04), "Nichol et al. 2018, Table 2, with transduction"));
-    members.push(Member { name: "reptile", title: "Reptile", learner, protocol: reptile, published });
-    Ok(members)
+    Ok(learners::family(Net::OMNIGLOT, iterations)?.into_iter().map(member).collect())
+}
+
+fn published(name: &str) -> Option<(f64, Option<f64>, &'static str)> {
+    match name {
+        "maml" => Some((98.7, Some(0.4), "Finn et al. 2017, Table 1")),
+        "fomaml" => Some((98.3, Some(0.5), "Nichol et al. 2018, Table 2")),
+        "meta-sgd" => Some((99.53, Some(0.26), "Li et al. 2017")),
+        "maml-plus-plus" => Some((99.47, None, "Antoniou et al. 2019")),
+        "reptile" => Some((97.68, Some(0.04), "Nichol et al. 2018, Table 2, with transduction")),
+        _ => None,
+    }
 }

@@ -4,24 +4,18 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use rekindle_autodiff::Params;
-use rekindle_meta::metric::{
-    Distance, FullContext, Matching, MetricLearner, NearestNeighbour, PairLoss, Prototypical, Relation, RelationConfig,
-    Ridge, Siamese,
-};
-use rekindle_meta::{Evaluation, MetaLearner};
-use rekindle_nn::{Conv4Body, Conv4Config, Downsampling, Flatten};
+use rekindle_meta::Evaluation;
 use rekindle_tasks::FewShot;
 
 use super::few_shot::{Characters, Protocol, adam, test, train};
+use super::learners::{self, Named, Net};
 use crate::{Context, Estimate, Experiment, Plot, Published, Series, Table};
 
 pub(super) struct MetricOmniglot;
 
 /// A learner, and how it is trained.
 struct Entry {
-    name: &'static str,
-    title: &'static str,
-    learner: Box<dyn MetaLearner>,
+    learner: Named,
     /// `None`: not at all.
     training: Option<Training>,
     /// Published accuracies in the order of [`COLUMNS`], with their intervals where there are any, and where they stand.
@@ -79,8 +73,9 @@ impl Experiment for MetricOmniglot {
         let mut table = Table::new("Transductive, %", ["learner", "5w1s", "5w5s", "20w1s", "20w5s"]);
         let mut plot = Plot::new("5-way 1-shot accuracy on validation characters", "share of the training", "%");
         for entry in entries(ctx)? {
-            let (cells, curve) = ctx.section(entry.title, |ctx| run(ctx, &entry))?;
-            table.row([vec![entry.title.to_owned()], cells].concat());
+            let title = entry.learner.title;
+            let (cells, curve) = ctx.section(title, |ctx| run(ctx, &entry))?;
+            table.row([vec![title.to_owned()], cells].concat());
             plot.series.extend(curve);
         }
         ctx.section("Side by side", |ctx| {
@@ -93,6 +88,7 @@ impl Experiment for MetricOmniglot {
 /// All columns of one learner: the cells of its row, and its validations with one shot.
 fn run(ctx: &mut Context, entry: &Entry) -> Result<(Vec<String>, Option<Series>)> {
     let n_tasks = ctx.mode().of([40, 600, 1_000]);
+    let Named { name, title, learner } = &entry.learner;
     let (mut cells, mut curve) = (vec![String::new(); COLUMNS.len()], None);
     // A quick run shows that all of it works.
     let shots: &[usize] = ctx.mode().of([&[1], &[1, 5], &[1, 5]]);
@@ -102,20 +98,19 @@ fn run(ctx: &mut Context, entry: &Entry) -> Result<(Vec<String>, Option<Series>)
             let params = match &entry.training {
                 None => Params::new([])?,
                 Some(training) => {
-                    let protocol = protocol(ctx, entry.name, *training, shots);
-                    let (trained, curves) = train(ctx, &*entry.learner, &data, &protocol, seed)?;
+                    let protocol = protocol(ctx, name, *training, shots);
+                    let (trained, curves) = train(ctx, &**learner, &data, &protocol, seed)?;
                     if (seed, shots) == (0, 1) {
                         let share = |&(i, mean, _): &(f64, f64, f64)| (i / protocol.iterations as f64, 100.0 * mean);
-                        curve =
-                            Some(Series::new(entry.title, crate::Style::Line, curves.validations.iter().map(share)));
+                        curve = Some(Series::new(*title, crate::Style::Line, curves.validations.iter().map(share)));
                     }
                     trained.params
                 }
             };
             for (column, &(ways, _)) in COLUMNS.iter().enumerate().filter(|(_, column)| column.1 == shots) {
                 let shape = FewShot { ways, shots, queries: if ways == 5 { 15 } else { 5 }, rotate: true };
-                let [transductive, inductive] = test(ctx, &*entry.learner, &params, &data, (&shape, n_tasks))?;
-                let tag = format!("{}/{ways}w{shots}s", entry.name);
+                let [transductive, inductive] = test(ctx, &**learner, &params, &data, (&shape, n_tasks))?;
+                let tag = format!("{name}/{ways}w{shots}s");
                 let estimate = |e: &Evaluation| Estimate::new(100.0 * e.mean, 100.0 * e.ci95);
                 ctx.seed_metric(seed, &format!("{tag}/accuracy"), estimate(&transductive), "%")?;
                 if entry.training.is_some() {
@@ -148,72 +143,31 @@ fn protocol(ctx: &Context, name: &str, training: Training, shots: usize) -> Prot
 }
 
 fn entries(ctx: &Context) -> Result<Vec<Entry>> {
-    let config = |downsampling| Conv4Config { downsampling, ..Conv4Config::omniglot() };
-    let body = || Conv4Body::new(config(Downsampling::MaxPool));
-    let features = config(Downsampling::MaxPool).features();
-    let maps = config(Downsampling::MaxPoolTwice);
-    let attention = Distance::Cosine { scale: 10.0 };
-    let context = Some(FullContext::new(features, 5)?);
-    let verification = PairLoss::Verification { features };
-    let training =
-        |ways| Training { ways, queries: 5, iterations: ctx.mode().of([10, 5_000, 60_000]), meta_batch: 2, rate: 2e-3 };
+    let training = |learner: &Named| match learner.name {
+        "nearest-neighbour" => None,
+        name => {
+            let iterations = ctx.mode().of([10, 5_000, 60_000]);
+            let ways = if name == "relation" { 10 } else { 20 };
+            Some(Training { ways, queries: 5, iterations, meta_batch: 2, rate: 2e-3 })
+        }
+    };
+    let entry = |learner| Entry { training: training(&learner), published: published(learner.name), learner };
+    Ok(learners::metric(Net::OMNIGLOT)?.into_iter().map(entry).collect())
+}
+
+fn published(name: &str) -> Option<(Row, &'static str)> {
     let plain = |row: [f64; 4], source| Some((row.map(|accuracy| (accuracy, None)), source));
-    let vinyals = "Vinyals et al. 2016, Table 1";
-    Ok(vec![
-        Entry {
-            name: "nearest-neighbour",
-            title: "Nearest neighbour in pixels",
-            learner: Box::new(MetricLearner::new(Flatten, NearestNeighbour::default())?),
-            training: None,
-            published: plain([41.7, 63.2, 26.7, 42.6], vinyals),
-        },
-        Entry {
-            name: "proto",
-            title: "Prototypical network",
-            learner: Box::new(MetricLearner::new(body()?, Prototypical::default())?),
-            training: Some(training(20)),
-            published: plain([98.8, 99.7, 96.0, 98.9], "Snell et al. 2017, Table 1"),
-        },
-        Entry {
-            name: "matching",
-            title: "Matching network",
-            learner: Box::new(MetricLearner::new(body()?, Matching { distance: attention, context: None })?),
-            training: Some(training(20)),
-            published: plain([98.1, 98.9, 93.8, 98.5], vinyals),
-        },
-        Entry {
-            name: "matching-fce",
-            title: "Matching network with full context",
-            learner: Box::new(MetricLearner::new(body()?, Matching { distance: attention, context })?),
-            training: Some(training(20)),
-            published: plain([98.1, 98.9, 93.8, 98.5], "Vinyals et al. 2016, Table 1, without full context"),
-        },
-        Entry {
-            name: "relation",
-            title: "Relation network",
-            learner: Box::new(MetricLearner::new(
-                Conv4Body::new(maps.clone())?,
-                Relation::new(RelationConfig::after(&maps))?,
-            )?),
-            training: Some(training(10)),
-            published: Some((
-                [(99.6, Some(0.2)), (99.8, Some(0.1)), (97.6, Some(0.2)), (99.1, Some(0.1))],
-                "Sung et al. 2018, Table 1",
-            )),
-        },
-        Entry {
-            name: "siamese",
-            title: "Siamese network",
-            learner: Box::new(MetricLearner::new(body()?, Siamese { loss: verification })?),
-            training: Some(training(20)),
-            published: plain([96.7, 98.4, 88.0, 96.5], "Vinyals et al. 2016, Table 1, convolutional siamese net"),
-        },
-        Entry {
-            name: "r2d2",
-            title: "R2-D2",
-            learner: Box::new(MetricLearner::new(body()?, Ridge { scale: 10.0, ..Ridge::default() })?),
-            training: Some(training(20)),
-            published: None,
-        },
-    ])
+    let matching = [98.1, 98.9, 93.8, 98.5];
+    match name {
+        "nearest-neighbour" => plain([41.7, 63.2, 26.7, 42.6], "Vinyals et al. 2016, Table 1"),
+        "proto" => plain([98.8, 99.7, 96.0, 98.9], "Snell et al. 2017, Table 1"),
+        "matching" => plain(matching, "Vinyals et al. 2016, Table 1"),
+        "matching-fce" => plain(matching, "Vinyals et al. 2016, Table 1, without full context"),
+        "siamese" => plain([96.7, 98.4, 88.0, 96.5], "Vinyals et al. 2016, Table 1, convolutional siamese net"),
+        "relation" => {
+            let row = [(99.6, Some(0.2)), (99.8, Some(0.1)), (97.6, Some(0.2)), (99.1, Some(0.1))];
+            Some((row, "Sung et al. 2018, Table 1"))
+        }
+        _ => None,
+    }
 }

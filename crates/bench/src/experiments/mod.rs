@@ -9,6 +9,7 @@ mod cifar_fs_proto;
 mod classic;
 mod curriculum_teacher;
 mod family_omniglot;
+mod few_shot_all;
 mod finetune;
 mod goal_rnn;
 mod in_context_functions;
@@ -17,7 +18,9 @@ mod maml_characters;
 mod maml_sinusoid;
 mod maze_rl2;
 mod mdp_baselines;
+mod meta_dataset_across;
 mod meta_dataset_sampler;
+mod meta_dataset_within;
 mod metric_glyphs;
 mod metric_omniglot;
 mod model_based_omniglot;
@@ -49,6 +52,7 @@ mod zsl_flowers;
 mod zsl_glyphs;
 
 mod addition;
+mod attention;
 mod bandit_agents;
 mod black_boxes;
 mod canvas;
@@ -58,15 +62,19 @@ mod embedding;
 mod episodes;
 mod few_shot;
 mod finetune_report;
+mod learners;
 mod lenet;
 mod maze_picture;
 mod maze_shortest;
 mod mdp_agents;
+mod meta_dataset_sources;
+mod meta_dataset_study;
 mod meta_iterations;
 mod meta_training;
 mod navigation;
 mod pooled;
 mod prompts;
+mod ranks;
 mod settings;
 mod sine_plot;
 mod successor_reacher;
@@ -84,7 +92,10 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(maml_characters::MamlGlyphs),
         Box::new(maml_characters::MamlOmniglot),
         Box::new(family_omniglot::FamilyOmniglot),
+        Box::new(few_shot_all::FewShotAll),
         Box::new(meta_dataset_sampler::MetaDatasetSampler),
+        Box::new(meta_dataset_within::MetaDatasetWithin),
+        Box::new(meta_dataset_across::MetaDatasetAcross),
         Box::new(metric_glyphs::MetricGlyphs),
         Box::new(metric_omniglot::MetricOmniglot),
         Box::new(cifar_fs_proto::CifarFsProto),

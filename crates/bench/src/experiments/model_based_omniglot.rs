@@ -10,7 +10,7 @@ use rekindle_meta::{
 use rekindle_optim::{Adam, Chain, ClipNorm, Schedule};
 use rekindle_tasks::{FewShot, FewShotSampler, Shuffled, TaskSampler, batch_rng};
 
-use super::black_boxes::{Candidate, WAYS, at_sights, one_shot, recurrent};
+use super::black_boxes::{CHANNELS, Candidate, WAYS, at_sights, one_shot, recurrent};
 use super::few_shot::Characters;
 use super::training::{Curves, TEST_SEED, Training, VALIDATION_SEED};
 use crate::{Context, Estimate, Experiment, Plot, Published, Series};
@@ -54,7 +54,7 @@ impl Experiment for ModelBasedOmniglot {
     }
 
     fn run(&self, ctx: &mut Context) -> Result<()> {
-        for candidate in one_shot()? {
+        for candidate in one_shot(CHANNELS)? {
             ctx.section(&format!("{}, 5-way 1-shot", candidate.title), |ctx| {
                 for seed in ctx.seeds() {
                     run_one_shot(ctx, &candidate, seed)?;
@@ -84,7 +84,7 @@ fn episode(shots: usize) -> FewShot {
     FewShot { ways: WAYS, shots, queries: 1, rotate: true }
 }
 
-fn optimiser(rate: f64, iterations: u64) -> Chain {
+pub(super) fn optimiser(rate: f64, iterations: u64) -> Chain {
     let schedule = Schedule::Cosine { start: rate, end: rate / 100.0, steps: iterations };
     Chain::new().then(ClipNorm::new(1.0)).then(Adam::new(schedule))
 }

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{ImageGrid, Plot};
+use super::{Bars, ImageGrid, Matrix, Plot};
 
 /// One piece, in the order of recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,10 @@ pub enum Block {
     Plot(Plot),
     /// Rows of small images.
     Images(ImageGrid),
+    /// Bars side by side.
+    Bars(Bars),
+    /// A shaded matrix.
+    Matrix(Matrix),
 }
 
 /// A free table of texts; cells that read as numbers are set to the right.

@@ -6,6 +6,7 @@ mod chart;
 mod images;
 mod markup;
 mod section;
+mod shades;
 mod summary;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};

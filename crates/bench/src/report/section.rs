@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::summary::{badge, memory, seconds};
-use super::{chart, images, markup};
+use super::{chart, images, markup, shades};
 use crate::record::{Block, Plot, Table};
 use crate::{ExperimentResult, Status};
 
@@ -38,6 +38,8 @@ fn single(block: &Block) -> Markup {
         Block::Table(table) => free_table(table),
         Block::Plot(data) => plot(data),
         Block::Images(grid) => images::grid(grid),
+        Block::Bars(bars) => shades::bars(bars),
+        Block::Matrix(matrix) => shades::matrix(matrix),
     }
 }
 

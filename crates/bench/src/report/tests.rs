@@ -1,7 +1,7 @@
 //! A report over hand-made results: every text is escaped, every piece is there, nothing is fetched.
 
 use super::*;
-use crate::record::{Block, Estimate, Image, ImageGrid, Mark, Metric, Plot, Published, Table};
+use crate::record::{Bars, Block, Estimate, Image, ImageGrid, Mark, Matrix, Metric, Plot, Published, Table};
 use crate::{DeviceKind, ExperimentResult, Host, Mode, Status, Usage};
 
 const NASTY: &str = "<script>alert('&\"')</script>";
@@ -20,12 +20,18 @@ fn nasty_result(status: Status, run: &Run) -> ExperimentResult {
     table.row([NASTY]);
     let plot = Plot::new(NASTY, NASTY, NASTY).log_y().line(NASTY, [(0.0, 1.0), (1.0, 10.0)]).caption(NASTY);
     let image = Image::new(&[0.0, 1.0], [1, 2, 1], NASTY, Mark::Wrong).unwrap();
+    let mut bars = Bars::new(NASTY, NASTY).caption(NASTY);
+    bars.bar(NASTY, Estimate::new(30.0, 10.0));
+    let mut matrix = Matrix::new(NASTY, NASTY, [NASTY, "b"]).caption(NASTY);
+    matrix.row(NASTY, vec![1.0, 2.0]);
     let blocks = vec![
         Block::Heading { text: NASTY.into() },
         Block::Note { text: format!("*{NASTY}* `{NASTY}`") },
         Block::Table(table),
         Block::Plot(plot),
         Block::Images(ImageGrid::new(NASTY).row(NASTY, vec![image]).caption(NASTY)),
+        Block::Bars(bars),
+        Block::Matrix(matrix),
     ];
     ExperimentResult {
         id: "a/b".into(),
@@ -72,6 +78,14 @@ fn published_figures_stand_beside_ours_with_seeds_time_and_memory() {
         assert!(page.contains(part), "{part}");
     }
     assert!(page.contains("class=\"badge failed\""));
+}
+
+#[test]
+fn bars_end_at_their_value_and_cells_are_shaded() {
+    let page = nasty_report();
+    for part in ["width:75.00%", "--shade:0%", "--shade:70%"] {
+        assert!(page.contains(part), "{part}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Context;
-use crate::record::{Estimate, Image, ImageGrid, Mark, Plot, Published, Table};
+use crate::record::{Bars, Estimate, Image, ImageGrid, Mark, Matrix, Plot, Published, Table};
 
 struct Named(&'static str);
 
@@ -36,6 +36,9 @@ fn result(id: &str, value: f64) -> ExperimentResult {
     };
     let mut table = Table::new("t", ["a", "b"]);
     table.row(["1", "2"]);
+    let (mut bars, mut matrix) = (Bars::new("b", "%"), Matrix::new("m", "c", ["a"]));
+    bars.bar("one", 0.5);
+    matrix.row("one", vec![1.0]);
     let image = Image::new(&[0.5], [1, 1, 1], "a", Mark::Right).unwrap();
     ExperimentResult {
         id: id.into(),
@@ -50,6 +53,8 @@ fn result(id: &str, value: f64) -> ExperimentResult {
             Block::Table(table),
             Block::Plot(Plot::new("p", "x", "y").scatter("s", [(0.1, 1.0 / 3.0)])),
             Block::Images(ImageGrid::new("i").row("r", vec![image])),
+            Block::Bars(bars),
+            Block::Matrix(matrix),
         ],
     }
 }
@@ -87,7 +92,8 @@ fn results_json_holds_tables_but_no_pictures() -> Result<()> {
     store.save(&result("a/one", 1.0))?;
     store.publish(&Run::now(DeviceKind::Cpu, 2, Mode::Quick, 1), &registry())?;
     let read: Results = serde_json::from_slice(&fs::read(folder.path().join("results.json"))?)?;
-    assert!(matches!(read.experiments[0].blocks.as_slice(), [Block::Heading { .. }, Block::Table(_)]));
+    let blocks = read.experiments[0].blocks.as_slice();
+    assert!(matches!(blocks, [Block::Heading { .. }, Block::Table(_), Block::Matrix(_)]));
     assert!(fs::read_to_string(store.report())?.contains("data:image/png"));
     Ok(())
 }

@@ -21,7 +21,7 @@ pub(super) fn grad(
 ) -> Result<MetaGrad> {
     let n_steps = inner.n_steps();
     let segment = (n_steps as f64).sqrt().ceil().max(1.0) as usize;
-    let (mut anchors, mut theta) = (Vec::new(), inner.start(phi)?.detach());
+    let (mut anchors, mut theta) = (Vec::new(), inner.start(phi, &tasks.support)?.detach());
     for k in 0..n_steps {
         if k % segment == 0 {
             anchors.push(theta.clone());
@@ -93,7 +93,7 @@ impl<I: InnerLoop + ?Sized> Sweep<'_, I> {
     }
 
     fn finish(mut self, v: &[Option<Tensor>]) -> Result<MetaGrad> {
-        let start = self.inner.start(self.phi)?;
+        let start = self.inner.start(self.phi, &self.tasks.support)?;
         let targets: Vec<&Tensor> = self.phi.leaves().iter().collect();
         add_partial(&mut self.by_phi, partial_vjp(&seeds(&start, v), &targets, Order::First)?)?;
         let Some(losses) = self.losses else {

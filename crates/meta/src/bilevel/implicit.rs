@@ -23,7 +23,7 @@ pub(super) fn grad(
     tasks: &TaskBatch,
 ) -> Result<MetaGrad> {
     let n_steps = inner.n_steps();
-    let mut theta = inner.start(phi)?.detach();
+    let mut theta = inner.start(phi, &tasks.support)?.detach();
     for k in 0..n_steps {
         theta = step_forward(inner, phi, &theta, &tasks.support, k)?;
     }

@@ -16,7 +16,7 @@ use crate::{Error, Loss, MetaGrad, Result};
 /// Gradient-based adaptation: where to start, one step, how to judge the result. All pure.
 ///
 /// ```text
-/// θ₀ = start(φ)     θₖ₊₁ = step(φ, θₖ, support)     L = Σₖ wₖ · outer_loss(φ, θₖ, query)
+/// θ₀ = start(φ, support)     θₖ₊₁ = step(φ, θₖ, support)     L = Σₖ wₖ · outer_loss(φ, θₖ, query)
 /// ```
 /// What implements it is a [`MetaLearner`](crate::MetaLearner) and [`Stepwise`](crate::Stepwise): both come with it.
 pub trait InnerLoop: std::fmt::Debug + Send + Sync {
@@ -43,11 +43,12 @@ pub trait InnerLoop: std::fmt::Debug + Send + Sync {
         Ok(self.model().init(rng, dtype, device)?)
     }
 
-    /// The fast parameters θ₀(φ), leaves `[M, …]`, from meta-parameters that are expanded to M tasks.
+    /// The fast parameters θ₀(φ), leaves `[M, …]`, from meta-parameters that are expanded to M tasks. Most learners begin
+    /// every task at the same place; one that looks at the support set first is [`ProtoMaml`](crate::ProtoMaml).
     ///
     /// # Errors
-    /// If the meta-parameters are not this learner's.
-    fn start(&self, meta: &Params) -> Result<Params>;
+    /// If the meta-parameters are not this learner's, or the support set does not fit.
+    fn start(&self, meta: &Params, support: &Batch) -> Result<Params>;
 
     /// One step of adaptation, `θₖ₊₁(φ, θₖ)`. With [`Order::First`] the inner gradient counts as a constant.
     ///
@@ -183,7 +184,7 @@ fn checked_weights(inner: &(impl InnerLoop + ?Sized), adjoint: Adjoint, iteratio
 /// The fast parameters after 0, 1, …, `n_steps` steps, constants.
 fn adapt(inner: &(impl InnerLoop + ?Sized), meta: &Params, support: &Batch, n_steps: usize) -> Result<Vec<Params>> {
     let phi = meta.detach().expand_tasks(support.x.dim(0)?)?;
-    let mut thetas = vec![inner.start(&phi)?.detach()];
+    let mut thetas = vec![inner.start(&phi, support)?.detach()];
     for k in 0..n_steps {
         let next = step_forward(inner, &phi, &thetas[k], support, k)?;
         thetas.push(next);

@@ -16,7 +16,7 @@ pub(super) fn grad(
     weights: &[f64],
 ) -> Result<MetaGrad> {
     let n_steps = inner.n_steps();
-    let mut theta = inner.start(phi)?;
+    let mut theta = inner.start(phi, &tasks.support)?;
     let mut losses: Option<Tensor> = None;
     for (k, &weight) in weights.iter().enumerate() {
         if weight != 0.0 {

@@ -55,7 +55,7 @@ impl Distance {
 }
 
 /// Every row `[…, F]` at length 1.
-pub(super) fn unit(z: &Tensor) -> Result<Tensor> {
+pub(crate) fn unit(z: &Tensor) -> rekindle_autodiff::Result<Tensor> {
     let last = z.rank().saturating_sub(1);
-    Ok(z.div(&z.sqr()?.sum_keepdim(&[last])?.shift(TINY)?.sqrt()?)?)
+    z.div(&z.sqr()?.sum_keepdim(&[last])?.shift(TINY)?.sqrt()?)
 }

@@ -38,7 +38,7 @@ impl Episode {
     /// # Errors
     /// If the device cannot hold it.
     pub fn shares(&self) -> Result<Tensor> {
-        Ok(self.one_hot.div(&self.one_hot.sum_keepdim(&[1])?)?)
+        shares(&self.one_hot)
     }
 
     /// The mean `[M, N, F]` of each class of the support set.
@@ -46,7 +46,7 @@ impl Episode {
     /// # Errors
     /// If the shapes do not fit.
     pub fn class_means(&self) -> Result<Tensor> {
-        Ok(self.shares()?.product(Transpose::Yes, &self.support, Transpose::No)?)
+        class_means(&self.one_hot, &self.support)
     }
 
     /// The sum `[M, N, F]` of each class of the support set.
@@ -68,9 +68,19 @@ impl Episode {
     }
 }
 
+/// The share of every example in its class, for classes `one_hot [M, B, N]`.
+fn shares(one_hot: &Tensor) -> Result<Tensor> {
+    Ok(one_hot.div(&one_hot.sum_keepdim(&[1])?)?)
+}
+
+/// The mean `[M, N, F]` of each class of `one_hot [M, B, N]` over features `z [M, B, F]`.
+pub(crate) fn class_means(one_hot: &Tensor, z: &Tensor) -> Result<Tensor> {
+    Ok(shares(one_hot)?.product(Transpose::Yes, z, Transpose::No)?)
+}
+
 /// Labels `[M, B]` of a support set as `[M, B, N]`, with the type and on the device of `like`. Every class from 0 to N − 1
 /// has an example in each task, where N is how many there are.
-pub(super) fn one_hot(labels: &Value, unlabelled: bool, like: &Value) -> Result<Tensor> {
+pub(crate) fn one_hot(labels: &Value, unlabelled: bool, like: &Value) -> Result<Tensor> {
     if labels.dtype() != DType::U32 {
         let message = format!("metric-based learners compare classes: labels are u32 [M, B], not {:?}", labels.dtype());
         return Err(Error::Batch { message });

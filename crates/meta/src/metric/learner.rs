@@ -12,6 +12,7 @@ use rekindle_tasks::{Batch, TaskBatch};
 use super::Episode;
 use super::episode::{check_queries, one_hot};
 use crate::bilevel::filled;
+use crate::headed::{BODY, HEAD};
 use crate::{Loss, MetaGrad, MetaLearner, Result, Setting};
 
 /// What a metric-based learner does with embedded examples: a pure function, differentiable in them and in parameters of
@@ -112,8 +113,6 @@ pub struct MetricLearner<N, H> {
     head: H,
 }
 
-const BODY: &str = "body";
-const HEAD: &str = "head";
 const SUPPORT: &str = "support.x";
 const CLASSES: &str = "support.one_hot";
 

@@ -40,16 +40,32 @@ impl Default for Matching {
     }
 }
 
-impl Head for Matching {
-    fn logits(&self, params: &Params, episode: &Episode) -> Result<Tensor> {
-        let scores = match &self.context {
-            None => self.distance.similarities(&episode.queries, &episode.support)?,
+impl Matching {
+    /// How much attention each query pays to each support example, `a(x̂, x_i)`, `[M, Q, B]`: rows that sum to 1. `params`
+    /// are the head's own.
+    ///
+    /// # Errors
+    /// If the embedding does not fit the head.
+    pub fn attention(&self, params: &Params, episode: &Episode) -> Result<Tensor> {
+        Ok(self.scores(params, episode)?.softmax()?)
+    }
+
+    /// What attention is the softmax of, `[M, Q, B]`.
+    fn scores(&self, params: &Params, episode: &Episode) -> Result<Tensor> {
+        match &self.context {
+            None => self.distance.similarities(&episode.queries, &episode.support),
             Some(context) => {
                 let support = context.support(params, &episode.support)?;
                 let queries = context.queries(params, &episode.queries, &support)?;
-                self.distance.similarities(&queries, &support)?
+                self.distance.similarities(&queries, &support)
             }
-        };
+        }
+    }
+}
+
+impl Head for Matching {
+    fn logits(&self, params: &Params, episode: &Episode) -> Result<Tensor> {
+        let scores = self.scores(params, episode)?;
         Ok(episode.by_class(&scores)?.logsumexp()?) // [M, Q, N], up to a term that all classes share
     }
 

@@ -17,6 +17,8 @@
 //! | [`Svm`] | a support vector machine on the support set | Lee et al. 2019 (MetaOptNet) |
 //! | [`NearestNeighbour`], [`LogisticRegression`] | baselines, on pixels or on the features of a [`Pretrained`] net | Chen et al. 2019; Tian et al. 2020 |
 //!
+//! [`FineTune`] is the baseline that does not keep the pretrained features, but trains them on with a new last layer.
+//!
 //! ```
 //! use candle_core::{DType, Device};
 //! use rekindle_meta::metric::{MetricLearner, Prototypical};
@@ -42,6 +44,7 @@ mod baseline;
 mod context;
 mod distance;
 mod episode;
+mod fine_tune;
 mod learner;
 mod matching;
 mod pretrained;
@@ -56,6 +59,7 @@ pub use baseline::{LogisticRegression, NearestNeighbour};
 pub use context::FullContext;
 pub use distance::Distance;
 pub use episode::Episode;
+pub use fine_tune::{FineTune, FineTuneConfig, NewHead};
 pub use learner::{Head, MetricLearner};
 pub use matching::Matching;
 pub use pretrained::{Classifier, Pretrained};
@@ -65,3 +69,6 @@ pub use ridge::Ridge;
 pub use siamese::{PairLoss, Siamese};
 pub use soft_kmeans::SoftKMeans;
 pub use svm::Svm;
+
+pub(crate) use distance::unit;
+pub(crate) use episode::{class_means, one_hot};

@@ -16,10 +16,10 @@ use rekindle_autodiff::{NormStats, Order, Params, Tensor, partial_vjp};
 use rekindle_nn::{Builder, Fans, Init, Model};
 use rekindle_tasks::{Batch, TaskBatch};
 
-use super::distance::unit;
 use super::episode::check_queries;
 use super::{Head, MetricLearner};
 use crate::bilevel::filled;
+use crate::headed::{BODY, last_layer};
 use crate::{Error, Loss, MetaGrad, MetaLearner, Result, Setting};
 
 /// The layer that is pretrained on top of the features, and dropped.
@@ -54,10 +54,11 @@ pub struct Pretrained<N, H> {
     classifier: Classifier,
 }
 
-const CLASSIFIER: &str = "classifier";
+/// The prefix of the layer's parameters.
+pub(super) const CLASSIFIER: &str = "classifier";
 
 impl Classifier {
-    fn validate(&self) -> Result<()> {
+    pub(super) fn validate(&self) -> Result<()> {
         if self.classes == 0 || self.features == 0 {
             let sizes = format!("{}, {}", self.classes, self.features);
             return Err(Error::setting("classes, features", &sizes, "at least 1 each"));
@@ -68,26 +69,33 @@ impl Classifier {
         }
     }
 
-    fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
+    /// Fresh parameters, below `classifier.`.
+    pub(super) fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
         let mut builder = Builder::new(rng, dtype, device);
         let dims = [self.features, self.classes];
         builder.draw("weight", &dims, Init::GlorotUniform, Fans::of(&dims))?;
         if self.cosine.is_none() {
             builder.draw("bias", &[self.classes], Init::Zeros, Fans::of(&dims))?;
         }
-        Ok(builder.finish()?)
+        Ok(builder.finish()?.prefixed(CLASSIFIER)?)
     }
 
-    /// Logits `[M, B, C]` of features `[M, B, F]`.
-    fn logits(&self, params: &Params, z: &Tensor) -> Result<Tensor> {
-        let weight = params.get("weight")?;
-        match self.cosine {
-            None => Ok(z.linear(weight, Some(params.get("bias")?))?),
-            Some(scale) => {
-                let directions = unit(&weight.transpose(1, 2)?)?.transpose(1, 2)?; // [M, F, C], columns of length 1
-                Ok(unit(z)?.linear(&directions, None)?.scale(scale)?)
-            }
-        }
+    /// Losses `[M]` of the body and this layer over all rows, and their gradients at `leaves`, which `phi` is or comes from.
+    pub(super) fn grad(
+        &self,
+        body: &impl Model,
+        (phi, leaves): (&Params, &Params),
+        tasks: &TaskBatch,
+    ) -> Result<MetaGrad> {
+        let TaskBatch { support, query } = tasks;
+        [support, query].into_iter().try_for_each(|batch| check_queries(&batch.y, self.classes))?;
+        let x = Tensor::new(Value::cat(&[&support.x, &query.x], 1)?);
+        let z = body.forward(&phi.below(BODY)?, &x, NormStats::Batch)?;
+        let logits = last_layer(&phi.sub_params(CLASSIFIER)?, &z, self.cosine)?; // [M, B, C]
+        let losses = logits.cross_entropy(&Value::cat(&[&support.y, &query.y], 1)?)?;
+        let targets: Vec<&Tensor> = leaves.leaves().iter().collect();
+        let grads = partial_vjp(&[(&losses, &losses.ones_like()?)], &targets, Order::First)?;
+        Ok(MetaGrad { losses: losses.detach(), grads: filled(leaves, grads)? })
     }
 }
 
@@ -100,25 +108,12 @@ impl<N: Model, H: Head> Pretrained<N, H> {
         classifier.validate()?;
         Ok(Self { learner: MetricLearner::new(body, head)?, classifier })
     }
-
-    /// Losses `[M]` of a classifier over all rows, and their gradients at `leaves`, which `phi` is or comes from.
-    fn grad(&self, phi: &Params, leaves: &Params, tasks: &TaskBatch) -> Result<MetaGrad> {
-        let TaskBatch { support, query } = tasks;
-        [support, query].into_iter().try_for_each(|batch| check_queries(&batch.y, self.classifier.classes))?;
-        let x = Tensor::new(Value::cat(&[&support.x, &query.x], 1)?);
-        let z = self.learner.body().forward(&phi.below("body")?, &x, NormStats::Batch)?;
-        let logits = self.classifier.logits(&phi.sub_params(CLASSIFIER)?, &z)?;
-        let losses = logits.cross_entropy(&Value::cat(&[&support.y, &query.y], 1)?)?;
-        let targets: Vec<&Tensor> = leaves.leaves().iter().collect();
-        let grads = partial_vjp(&[(&losses, &losses.ones_like()?)], &targets, Order::First)?;
-        Ok(MetaGrad { losses: losses.detach(), grads: filled(leaves, grads)? })
-    }
 }
 
 impl<N: Model, H: Head> MetaLearner for Pretrained<N, H> {
     fn init(&self, rng: &mut dyn RngCore, dtype: DType, device: &Device) -> Result<Params> {
         let features = self.learner.init(rng, dtype, device)?;
-        Ok(features.merge(&self.classifier.init(rng, dtype, device)?.prefixed(CLASSIFIER)?)?)
+        Ok(features.merge(&self.classifier.init(rng, dtype, device)?)?)
     }
 
     /// The features' parameters, and the support set.
@@ -133,12 +128,12 @@ impl<N: Model, H: Head> MetaLearner for Pretrained<N, H> {
 
     fn meta_grad(&self, meta: &Params, tasks: &TaskBatch, _iteration: u64) -> Result<MetaGrad> {
         let phi = meta.detach().expand_tasks(tasks.n_tasks()?)?.leaf();
-        self.grad(&phi, &phi, tasks)
+        self.classifier.grad(self.learner.body(), (&phi, &phi), tasks)
     }
 
     fn meta_grad_sum(&self, meta: &Params, tasks: &TaskBatch, _iteration: u64) -> Result<MetaGrad> {
         let shared = meta.detach().leaf();
-        self.grad(&shared.expand_tasks(tasks.n_tasks()?)?, &shared, tasks)
+        self.classifier.grad(self.learner.body(), (&shared.expand_tasks(tasks.n_tasks()?)?, &shared), tasks)
     }
 
     fn loss(&self) -> Loss {

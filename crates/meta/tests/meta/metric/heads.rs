@@ -70,6 +70,21 @@ fn unlabelled_examples_move_prototypes_by_how_much_they_belong() -> Result<()> {
     Ok(())
 }
 
+/// The attention of a query sums to 1, and over the examples of a class to the class's probability, with context or not.
+#[test]
+fn attention_by_class_is_the_prediction() -> Result<()> {
+    let episode = episode(&LABELS, 4, 5, 9);
+    for context in [None, Some(FullContext::new(4, 2)?)] {
+        let head = Matching { distance: Distance::Cosine { scale: 3.0 }, context };
+        let params = fresh(&head);
+        let (attention, logits) = (head.attention(&params, &episode)?, head.logits(&params, &episode)?);
+        assert_eq!(attention.dims(), [1, 5, 6]);
+        let by_class = attention.matmul(&episode.one_hot)?.to_vec_f64()?;
+        assert_close(&by_class, &logits.softmax()?.to_vec_f64()?, 1e-12);
+    }
+    Ok(())
+}
+
 #[test]
 fn soft_k_means_without_unlabelled_examples_is_a_prototypical_network() -> Result<()> {
     let (episode, none) = (episode(&LABELS, 4, 5, 3), Params::new([])?);

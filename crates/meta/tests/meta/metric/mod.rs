@@ -2,8 +2,10 @@
 
 mod conformance;
 mod errors;
+mod fine_tune;
 mod heads;
 mod learning;
+mod proto_maml;
 mod solvers;
 
 use candle_core::{DType, Device, Tensor as Value};

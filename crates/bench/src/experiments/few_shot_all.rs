@@ -1,0 +1,344 @@
+//! Every few-shot learner on one data set, in one table.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Result;
+use rekindle_autodiff::Params;
+use rekindle_meta::{EvalConfig, Evaluation, Runner, Setting, TrainConfig, evaluate};
+use rekindle_optim::{Schedule, Sgd, Transform};
+use rekindle_tasks::{ClassBatches, ClassDataset, FewShot, FewShotSampler, Shuffled, TaskSampler, batch_rng};
+
+use super::few_shot::{Characters, adam};
+use super::learners::{self, Named, Net};
+use super::model_based_omniglot::optimiser as clipped;
+use super::training::{TEST_SEED, Training};
+use super::{attention, black_boxes};
+use crate::{Bars, Context, Estimate, Experiment, Table, Usage};
+
+pub(super) struct FewShotAll;
+
+/// Tasks of the test.
+const TEST: FewShot = FewShot { ways: 5, shots: 1, queries: 5, rotate: true };
+
+/// Tasks that are adapted to and answered one by one, for the clock.
+const TIMED: u64 = 30;
+
+impl Experiment for FewShotAll {
+    fn id(&self) -> &'static str {
+        "few-shot/all"
+    }
+
+    fn title(&self) -> &'static str {
+        "Every few-shot learner on one data set"
+    }
+
+    fn about(&self) -> &'static str {
+        "5-way 1-shot recognition of characters never seen, by every learner of the library: accuracy, and what it costs. Omniglot \
+         with the split of `maml/omniglot`; in the quick run generated characters, and half of the learners.\n\n\
+         - Net: four convolutional blocks of 32 channels (16 in the quick run, 64 with `--full`), with max pooling where features \
+           are compared and with strides where a head of five outputs descends.\n\
+         - Each learner has its own paper's training: episodes of many ways for those that compare, batches of all classes for \
+           pretrained nets, 5-way tasks for the MAML family and for networks that read. Adam along a cosine (Reptile: its own rule). \
+           Lengths are such that a learner takes a few minutes: the table compares learners after little training, and the papers' \
+           figures, beside those of `metric/omniglot`, `family/omniglot` and `model-based/omniglot`, are of far longer ones.\n\
+         - *accuracy*: 600 test tasks (quick: 100), the same for all; normalisation transductive, beside it inductive. The last \
+           parameters are tested, there is no validation.\n\
+         - *adaptation*, *prediction*: one task at a time, 25 queries, one thread, the median of 30. Learners that compare adapt by \
+           remembering, so their work is in the prediction.\n\
+         - *memory*: the largest of the process while the learner was trained, its data included."
+    }
+
+    fn in_default_run(&self) -> bool {
+        true
+    }
+
+    fn run(&self, ctx: &mut Context) -> Result<()> {
+        let quick = ctx.mode().of([true, false, false]);
+        let columns = [
+            "learner",
+            "accuracy, %",
+            "inductive, %",
+            "training, s",
+            "adaptation, ms",
+            "prediction, ms",
+            "parameters",
+            "memory, MiB",
+        ];
+        let mut table = Table::new("5-way 1-shot, best first", columns);
+        let mut bars = Bars::new("5-way 1-shot accuracy", "%").caption("Chance is 20 %.");
+        let mut found: Vec<(String, Outcome)> = Vec::new();
+        for seed in ctx.seeds() {
+            let data = if quick { Characters::glyphs(seed)? } else { Characters::omniglot(ctx, seed)? };
+            let mut pretrained = HashMap::new();
+            for entry in entries(ctx, data.train.n_classes())? {
+                let outcome = run(ctx, &entry, &data, &mut pretrained, seed)?;
+                record(ctx, entry.learner.name, &outcome, seed)?;
+                if seed == 0 {
+                    if entry.learner.name == "matching" {
+                        let net = learners::attentive(net(ctx))?;
+                        ctx.images(attention::episode(&net, &outcome.params, &data, ctx.device())?);
+                    }
+                    found.push((entry.learner.title.to_owned(), outcome));
+                }
+            }
+        }
+        found.sort_by(|(_, a), (_, b)| b.accuracy.mean.total_cmp(&a.accuracy.mean));
+        for (title, outcome) in found {
+            bars.bar(title.clone(), per_cent(&outcome.accuracy));
+            table.row([vec![title], outcome.cells()].concat());
+        }
+        ctx.table(table)?;
+        ctx.bars(bars)
+    }
+}
+
+/// A learner, and how it is trained.
+struct Entry {
+    learner: Named,
+    /// `None`: not at all.
+    training: Option<Plan>,
+}
+
+struct Plan {
+    /// Learners with the same one share a training.
+    name: &'static str,
+    tasks: Tasks,
+    meta_batch: usize,
+    iterations: u64,
+    optimiser: Arc<dyn Transform>,
+}
+
+enum Tasks {
+    Episodes(FewShot),
+    /// So many support and query rows of all classes.
+    Classes(usize),
+}
+
+fn net(ctx: &Context) -> Net {
+    Net { channels: ctx.mode().of([16, 32, 64]), ..Net::OMNIGLOT }
+}
+
+fn entries(ctx: &Context, classes: usize) -> Result<Vec<Entry>> {
+    let (mode, net) = (ctx.mode(), net(ctx));
+    let mut entries = Vec::new();
+    for learner in learners::metric(net)?.into_iter().chain([learners::svm(net)?]) {
+        entries.push(Entry { training: comparison(ctx, learner.name), learner });
+    }
+    for learner in learners::pretrained(net, classes, mode.of([10, 50, 200]))? {
+        let iterations = mode.of([250, 3_000, 60_000]);
+        let plan = Plan {
+            name: "pretraining",
+            tasks: Tasks::Classes(mode.of([16, 32, 64])),
+            meta_batch: 1,
+            iterations,
+            optimiser: Arc::new(adam(mode.of([5e-3, 2e-3, 2e-3]), iterations)),
+        };
+        entries.push(Entry { training: Some(plan), learner });
+    }
+    let length = |name| family_iterations(ctx, name);
+    let proto_maml = learners::proto_maml(net, mode.of([2, 5, 5]))?;
+    for learner in learners::family(net, length("maml-plus-plus"))?.into_iter().chain([proto_maml]) {
+        entries.push(Entry { training: Some(descent(ctx, learner.name)), learner });
+    }
+    for candidate in black_boxes::one_shot(net.channels)? {
+        let iterations = mode.of([100, 1_500, 60_000]);
+        let plan = Plan {
+            name: candidate.name,
+            tasks: Tasks::Episodes(FewShot { queries: 1, ..TEST }),
+            meta_batch: mode.of([8, 32, 32]),
+            iterations,
+            optimiser: Arc::new(clipped(candidate.rate, iterations)),
+        };
+        let learner = Named { name: candidate.name, title: candidate.title, learner: candidate.learner };
+        entries.push(Entry { training: Some(plan), learner });
+    }
+    if mode.of([true, false, false]) {
+        entries.retain(|entry| QUICK.contains(&entry.learner.name));
+    }
+    Ok(entries)
+}
+
+/// Learners of the quick run.
+const QUICK: [&str; 11] = [
+    "nearest-neighbour",
+    "proto",
+    "matching",
+    "siamese",
+    "r2d2",
+    "logistic",
+    "finetune",
+    "maml",
+    "anil",
+    "fo-proto-maml",
+    "in-context",
+];
+
+/// Training of a learner that compares: more ways than in the test.
+fn comparison(ctx: &Context, name: &'static str) -> Option<Plan> {
+    let mode = ctx.mode();
+    let standard = match name {
+        "nearest-neighbour" => return None,
+        "relation" => 600,
+        _ => 1_200,
+    };
+    let iterations = mode.of([200, standard, 60_000]);
+    let ways = if name == "relation" { 10 } else { mode.of([10, 20, 20]) };
+    Some(Plan {
+        name,
+        tasks: Tasks::Episodes(FewShot { ways, queries: mode.of([3, 5, 5]), ..TEST }),
+        meta_batch: mode.of([1, 2, 2]),
+        iterations,
+        optimiser: Arc::new(adam(mode.of([5e-3, 2e-3, 2e-3]), iterations)),
+    })
+}
+
+fn family_iterations(ctx: &Context, name: &str) -> u64 {
+    let standard = match name {
+        "imaml" => 150,
+        "maml-plus-plus" => 400,
+        "fo-proto-maml" => 600,
+        _ => 1_200,
+    };
+    ctx.mode().of([60, standard, 30_000])
+}
+
+/// Training of a learner that descends: the tasks of the test, one query a class.
+fn descent(ctx: &Context, name: &'static str) -> Plan {
+    let (mode, iterations) = (ctx.mode(), family_iterations(ctx, name));
+    let tasks = FewShot { queries: 1, ..TEST };
+    let meta_batch = mode.of([8, 32, 32]);
+    let optimiser: Arc<dyn Transform> = Arc::new(adam(4e-3, iterations));
+    match name {
+        "reptile" => Plan {
+            name,
+            tasks: Tasks::Episodes(FewShot { shots: 10, ..tasks }),
+            meta_batch: 5,
+            iterations,
+            optimiser: Arc::new(Sgd::new(Schedule::Linear { start: 1.0, end: 1e-3, steps: iterations })),
+        },
+        "fo-proto-maml" => {
+            Plan { name, tasks: Tasks::Episodes(FewShot { queries: 3, ..tasks }), meta_batch, iterations, optimiser }
+        }
+        _ => Plan { name, tasks: Tasks::Episodes(tasks), meta_batch, iterations, optimiser },
+    }
+}
+
+/// What was found of a learner.
+struct Outcome {
+    params: Params,
+    accuracy: Evaluation,
+    inductive: Evaluation,
+    training: Usage,
+    /// Milliseconds.
+    adaptation: f64,
+    /// Milliseconds.
+    prediction: f64,
+}
+
+impl Outcome {
+    fn cells(&self) -> Vec<String> {
+        let share = |e: &Evaluation| format!("{:.2} ± {:.2}", 100.0 * e.mean, 100.0 * e.ci95);
+        vec![
+            share(&self.accuracy),
+            share(&self.inductive),
+            format!("{:.1}", self.training.wall_seconds),
+            format!("{:.2}", self.adaptation),
+            format!("{:.2}", self.prediction),
+            self.params.count().to_string(),
+            self.training.peak_memory_mib.map_or_else(|| "unknown".to_owned(), |mib| format!("{mib:.0}")),
+        ]
+    }
+}
+
+fn run(
+    ctx: &mut Context,
+    entry: &Entry,
+    data: &Characters,
+    done: &mut HashMap<&'static str, (Params, Usage)>,
+    seed: u64,
+) -> Result<Outcome> {
+    let learner = &*entry.learner.learner;
+    let name = entry.training.as_ref().map_or(entry.learner.name, |plan| plan.name);
+    let (params, training) = match (&entry.training, done.get(name)) {
+        (_, Some(shared)) => shared.clone(),
+        (None, None) => (Params::new([])?, Usage::default()),
+        (Some(plan), None) => {
+            let trained = ctx.metered(|ctx| train(ctx, entry, plan, data, seed))?;
+            done.entry(name).or_insert(trained).clone()
+        }
+    };
+    let tasks = Shuffled(FewShotSampler::new(data.test.clone(), TEST)?);
+    let judge = |setting| {
+        let (n_tasks, runner) = (ctx.mode().of([100, 600, 600]), Runner::with_threads(ctx.threads()));
+        evaluate(learner, &params, &tasks, &EvalConfig { n_tasks, seed: TEST_SEED, setting, runner })
+    };
+    let (accuracy, inductive) = (judge(Setting::Transductive)?, judge(Setting::Inductive)?);
+    let [adaptation, prediction] = clock(ctx, learner, &params, &tasks)?;
+    Ok(Outcome { params, accuracy, inductive, training, adaptation, prediction })
+}
+
+fn train(ctx: &Context, entry: &Entry, plan: &Plan, data: &Characters, seed: u64) -> Result<Params> {
+    let tasks: Arc<dyn TaskSampler> = match &plan.tasks {
+        Tasks::Episodes(shape) => Arc::new(Shuffled(FewShotSampler::new(data.train.clone(), shape.clone())?)),
+        Tasks::Classes(size) => Arc::new(ClassBatches::new(data.train.clone(), *size)?),
+    };
+    let training = Training {
+        name: format!("{}-{}-seed{seed}", plan.name, plan.iterations),
+        learner: &*entry.learner.learner,
+        optimiser: &*plan.optimiser,
+        config: TrainConfig {
+            iterations: plan.iterations,
+            meta_batch: plan.meta_batch,
+            seed,
+            checkpoint_every: 200,
+            ..TrainConfig::default()
+        },
+        tasks,
+        validation: None,
+    };
+    Ok(training.run(ctx)?.0.params)
+}
+
+/// Milliseconds of an adaptation, and of a prediction: the medians over single tasks.
+fn clock(
+    ctx: &Context,
+    learner: &dyn rekindle_meta::MetaLearner,
+    params: &Params,
+    tasks: &dyn TaskSampler,
+) -> Result<[f64; 2]> {
+    let mut times = [Vec::new(), Vec::new()];
+    for i in 0..TIMED {
+        let task = tasks.sample(&mut batch_rng(TEST_SEED, i), 1)?.to_device(ctx.device())?;
+        let start = Instant::now();
+        let adapted = learner.adapt(params, &task.support)?;
+        ctx.device().synchronize()?;
+        times[0].push(1e3 * start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        learner.predict(&adapted, &task.support, &task.query.x, Setting::Transductive)?;
+        ctx.device().synchronize()?;
+        times[1].push(1e3 * start.elapsed().as_secs_f64());
+    }
+    Ok(times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    }))
+}
+
+fn record(ctx: &mut Context, name: &str, outcome: &Outcome, seed: u64) -> Result<()> {
+    ctx.seed_metric(seed, &format!("{name}/5w1s/accuracy"), per_cent(&outcome.accuracy), "%")?;
+    ctx.seed_metric(seed, &format!("{name}/5w1s/accuracy-inductive"), per_cent(&outcome.inductive), "%")?;
+    ctx.seed_metric(seed, &format!("{name}/training"), outcome.training.wall_seconds, "s")?;
+    ctx.seed_metric(seed, &format!("{name}/adaptation"), outcome.adaptation, "ms")?;
+    ctx.seed_metric(seed, &format!("{name}/prediction"), outcome.prediction, "ms")?;
+    ctx.seed_metric(seed, &format!("{name}/parameters"), outcome.params.count() as f64, "numbers")?;
+    match outcome.training.peak_memory_mib {
+        Some(mib) => ctx.seed_metric(seed, &format!("{name}/memory"), mib, "MiB"),
+        None => Ok(()),
+    }
+}
+
+fn per_cent(e: &Evaluation) -> Estimate {
+    Estimate::new(100.0 * e.mean, 100.0 * e.ci95)
+}
