@@ -261,12 +261,9 @@ impl Conv4 {
     /// # Errors
     /// If the configuration is not valid, or if there are no ways.
     pub fn new(config: Conv4Config, ways: usize) -> Result<Self> {
-        if ways == 0 {
-            return Err(Error::config("ways", ways, "at least 1"));
-        }
         let head_init = config.head;
         let body = Conv4Body::new(config)?;
-        let head = Linear::new("head", body.features(), ways, head_init, Some(Init::Zeros))?;
+        let head = Linear::head(body.features(), ways, head_init)?;
         Ok(Self { body, head })
     }
 

@@ -35,6 +35,14 @@ impl Linear {
         })
     }
 
+    /// The last layer of a classifier, `head`, whose bias starts at zero.
+    pub(crate) fn head(features: usize, ways: usize, weight: Init) -> Result<Self> {
+        if ways == 0 {
+            return Err(Error::config("ways", ways, "at least 1"));
+        }
+        Self::new("head", features, ways, weight, Some(Init::Zeros))
+    }
+
     /// The number of inputs D.
     #[must_use]
     pub fn inputs(&self) -> usize {

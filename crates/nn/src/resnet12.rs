@@ -232,12 +232,9 @@ impl ResNet12 {
     /// # Errors
     /// If the configuration is not valid, or if there are no ways.
     pub fn new(config: ResNet12Config, ways: usize) -> Result<Self> {
-        if ways == 0 {
-            return Err(Error::config("ways", ways, "at least 1"));
-        }
         let head_init = config.head;
         let body = ResNet12Body::new(config)?;
-        let head = Linear::new("head", body.features(), ways, head_init, Some(Init::Zeros))?;
+        let head = Linear::head(body.features(), ways, head_init)?;
         Ok(Self { body, head })
     }
 

@@ -124,15 +124,12 @@ impl Vit {
     /// If the configuration is not valid, or if there are no ways.
     pub fn new(config: VitConfig, ways: usize) -> Result<Self> {
         config.validate()?;
-        if ways == 0 {
-            return Err(Error::config("ways", ways, "at least 1"));
-        }
         let inputs = config.patch * config.patch * config.in_channels;
         Ok(Self {
             patch: Linear::new("patch", inputs, config.width, Init::LeCunNormal, Some(Init::Zeros))?,
             blocks: (1..=config.depth).map(|index| Block::new(index, &config)).collect::<Result<_>>()?,
             norm: LayerNorm::new("norm", config.width, NORM_EPS)?,
-            head: Linear::new("head", config.width, ways, Init::Zeros, Some(Init::Zeros))?,
+            head: Linear::head(config.width, ways, Init::Zeros)?,
             config,
         })
     }

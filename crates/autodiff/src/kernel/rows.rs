@@ -3,12 +3,10 @@
 use candle_core::Tensor as Value;
 use smallvec::smallvec;
 
+use super::sum::lanes;
 use super::view::{Real, dispatch, slice, tensor, vectorise};
 use crate::Result;
 use crate::ops::fused::FusedGrads;
-
-/// Independent partial sums of a row; written out, so that every vector width gives the same bits.
-const LANES: usize = 16;
 
 /// Rows whose gradients at gamma and beta are added up before their sum goes into the total in `f64`.
 const BLOCK: usize = 256;
@@ -114,19 +112,4 @@ fn backward<T: Real>(u: &Value, x: &Value, gamma: &Value, saved: &LayerNormSaved
 #[inline(always)]
 fn of_task<T>(values: &[T], c: usize, task: usize) -> &[T] {
     if values.len() == c { &values[..c] } else { &values[task * c..][..c] }
-}
-
-/// `Σⱼ f(aⱼ, bⱼ)` of rows of one length.
-#[inline(always)]
-fn lanes<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
-    let mut sums = [T::ZERO; LANES];
-    let (whole_a, whole_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest = whole_a.remainder().iter().zip(whole_b.remainder());
-    for (a, b) in whole_a.zip(whole_b) {
-        for lane in 0..LANES {
-            sums[lane] += f(a[lane], b[lane]);
-        }
-    }
-    sums.iter_mut().zip(rest).for_each(|(sum, (&a, &b))| *sum += f(a, b));
-    sums.iter().fold(T::ZERO, |total, &sum| total + sum)
 }

@@ -80,23 +80,22 @@ fn sum_row<T: Real>(row: &[T]) -> T {
         // The same additions.
         return row.iter().fold(T::ZERO, |sum, &v| sum + v);
     }
-    row.chunks(BLOCK * LANES).fold(T::ZERO, |sum, block| sum + sum_block(block))
+    row.chunks(BLOCK * LANES).fold(T::ZERO, |sum, block| sum + lanes(block, block, |v, _| v))
 }
 
+/// `Σⱼ f(aⱼ, bⱼ)` of rows of one length, in independent partial sums.
 #[inline(always)]
-fn sum_block<T: Real>(row: &[T]) -> T {
-    let mut lanes = [T::ZERO; LANES];
-    let whole = row.chunks_exact(LANES);
-    let rest = whole.remainder();
-    for chunk in whole {
-        for (lane, &v) in lanes.iter_mut().zip(chunk) {
-            *lane += v;
+pub(super) fn lanes<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
+    let mut sums = [T::ZERO; LANES];
+    let (whole_a, whole_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = whole_a.remainder().iter().zip(whole_b.remainder());
+    for (a, b) in whole_a.zip(whole_b) {
+        for lane in 0..LANES {
+            sums[lane] += f(a[lane], b[lane]);
         }
     }
-    for (lane, &v) in lanes.iter_mut().zip(rest) {
-        *lane += v;
-    }
-    lanes.iter().fold(T::ZERO, |sum, &lane| sum + lane)
+    sums.iter_mut().zip(rest).for_each(|(sum, (&a, &b))| *sum += f(a, b));
+    sums.iter().fold(T::ZERO, |total, &sum| total + sum)
 }
 
 #[inline(always)]

@@ -10,7 +10,8 @@ use rekindle_nn::{Conv4Body, Conv4Config, Downsampling, Flatten};
 use rekindle_tasks::{ClassDataset, FewShot, sets};
 
 use super::few_shot::{Characters, Protocol, adam, test, train};
-use crate::{Context, Estimate, Experiment, Plot, Published};
+use super::training::per_cent;
+use crate::{Context, Experiment, Plot, Published};
 
 pub(super) struct CifarFsProto;
 
@@ -97,8 +98,7 @@ fn judge(
     let n_tasks = ctx.mode().of([40, 600, 1_000]);
     let [transductive, inductive] = test(ctx, learner, params, data, (shape, n_tasks))?;
     for (kind, result) in [("accuracy", transductive), ("accuracy-inductive", inductive)] {
-        let estimate = Estimate::new(100.0 * result.mean, 100.0 * result.ci95);
-        ctx.seed_metric(seed, &format!("{name}/{kind}"), estimate, "%")?;
+        ctx.seed_metric(seed, &format!("{name}/{kind}"), per_cent(&result), "%")?;
     }
     Ok(())
 }

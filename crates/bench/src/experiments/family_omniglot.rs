@@ -8,7 +8,8 @@ use rekindle_tasks::FewShot;
 
 use super::few_shot::{Characters, Protocol, adam, train_and_test};
 use super::learners::{self, Named, Net};
-use crate::{Context, Estimate, Experiment, Plot, Published, Table};
+use super::training::per_cent;
+use crate::{Context, Experiment, Plot, Published, Table};
 
 pub(super) struct FamilyOmniglot;
 
@@ -57,14 +58,13 @@ impl Experiment for FamilyOmniglot {
                         ctx.metered(|ctx| train_and_test(ctx, &**learner, &data, &member.protocol, seed))?;
                     let results = [("accuracy", &outcome.transductive), ("accuracy-inductive", &outcome.inductive)];
                     for (kind, result) in results {
-                        let estimate = Estimate::new(100.0 * result.mean, 100.0 * result.ci95);
-                        ctx.seed_metric(seed, &format!("{name}/{kind}"), estimate, "%")?;
+                        ctx.seed_metric(seed, &format!("{name}/{kind}"), per_cent(result), "%")?;
                     }
                     if seed == 0 {
-                        let per_cent = |(_, e): (_, &rekindle_meta::Evaluation)| {
+                        let cell = |(_, e): (_, &rekindle_meta::Evaluation)| {
                             format!("{:.2} ± {:.2}", 100.0 * e.mean, 100.0 * e.ci95)
                         };
-                        let [transductive, inductive] = results.map(per_cent);
+                        let [transductive, inductive] = results.map(cell);
                         let each = 1e3 * usage.wall_seconds / member.protocol.iterations as f64;
                         let seconds = format!("{:.0}", usage.wall_seconds);
                         table.row([(*title).to_owned(), transductive, inductive, seconds, format!("{each:.0}")]);

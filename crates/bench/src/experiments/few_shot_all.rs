@@ -13,9 +13,9 @@ use rekindle_tasks::{ClassBatches, ClassDataset, FewShot, FewShotSampler, Shuffl
 use super::few_shot::{Characters, adam};
 use super::learners::{self, Named, Net};
 use super::model_based_omniglot::optimiser as clipped;
-use super::training::{TEST_SEED, Training};
+use super::training::{TEST_SEED, Training, per_cent};
 use super::{attention, black_boxes};
-use crate::{Bars, Context, Estimate, Experiment, Table, Usage};
+use crate::{Bars, Context, Experiment, Table, Usage};
 
 pub(super) struct FewShotAll;
 
@@ -337,8 +337,4 @@ fn record(ctx: &mut Context, name: &str, outcome: &Outcome, seed: u64) -> Result
         Some(mib) => ctx.seed_metric(seed, &format!("{name}/memory"), mib, "MiB"),
         None => Ok(()),
     }
-}
-
-fn per_cent(e: &Evaluation) -> Estimate {
-    Estimate::new(100.0 * e.mean, 100.0 * e.ci95)
 }

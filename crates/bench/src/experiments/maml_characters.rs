@@ -5,7 +5,8 @@ use rekindle_meta::{Maml, MamlConfig};
 use rekindle_nn::{Conv4, Conv4Config};
 
 use super::few_shot::{Characters, Protocol, episode, train_and_test};
-use crate::{Context, Estimate, Experiment, Plot, Published};
+use super::training::per_cent;
+use crate::{Context, Experiment, Plot, Published};
 
 pub(super) struct MamlOmniglot;
 
@@ -99,8 +100,7 @@ fn run(ctx: &mut Context, column: &Column, data: &dyn Fn(u64, &Context) -> Resul
             let protocol = Protocol::new("maml", ways, shots, iterations, meta_batch);
             let outcome = train_and_test(ctx, &learner, &data, &protocol, seed)?;
             for (name, result) in [("accuracy", &outcome.transductive), ("accuracy-inductive", &outcome.inductive)] {
-                let estimate = Estimate::new(100.0 * result.mean, 100.0 * result.ci95);
-                ctx.seed_metric(seed, &format!("{tag}/{name}"), estimate, "%")?;
+                ctx.seed_metric(seed, &format!("{tag}/{name}"), per_cent(result), "%")?;
             }
             if seed == 0 {
                 ctx.plot(

@@ -3,8 +3,9 @@
 use anyhow::Result;
 
 use super::meta_dataset_sources::{Source, sources};
-use super::meta_dataset_study::{Results, Study, per_cent, protocol};
+use super::meta_dataset_study::{Results, Study, protocol};
 use super::meta_dataset_within::sizes;
+use super::training::per_cent;
 use crate::{Context, Experiment, Published};
 
 pub(super) struct MetaDatasetAcross;

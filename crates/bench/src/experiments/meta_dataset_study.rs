@@ -11,8 +11,8 @@ use super::few_shot::adam;
 use super::learners::{self, Named, Net};
 use super::meta_dataset_sources::Source;
 use super::ranks::ranks;
-use super::training::{TEST_SEED, Training};
-use crate::{Context, Estimate, Matrix, Table};
+use super::training::{TEST_SEED, Training, per_cent};
+use crate::{Context, Matrix, Table};
 
 /// Lengths and sizes of a run.
 pub(super) struct Study {
@@ -198,8 +198,4 @@ impl Results {
         }
         matrix
     }
-}
-
-pub(super) fn per_cent(e: &Evaluation) -> Estimate {
-    Estimate::new(100.0 * e.mean, 100.0 * e.ci95)
 }

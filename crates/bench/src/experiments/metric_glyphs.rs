@@ -14,8 +14,8 @@ use rekindle_tasks::{FewShot, FewShotSampler, TaskSampler, batch_rng};
 
 use super::embedding;
 use super::few_shot::{Characters, Protocol, adam, episode, test, train};
-use super::training::TEST_SEED;
-use crate::{Context, Estimate, Experiment, Plot};
+use super::training::{TEST_SEED, per_cent};
+use crate::{Context, Experiment, Plot};
 
 pub(super) struct MetricGlyphs;
 
@@ -62,7 +62,7 @@ impl Experiment for MetricGlyphs {
             let (trained, curves) = train(ctx, &learner, &data, &protocol, seed)?;
             let mut record = |name: &str, learner: &dyn MetaLearner, params: &Params| -> Result<()> {
                 let [result, _] = test(ctx, learner, params, &data, (&protocol.test, n_tasks))?;
-                ctx.seed_metric(seed, name, Estimate::new(100.0 * result.mean, 100.0 * result.ci95), "%")
+                ctx.seed_metric(seed, name, per_cent(&result), "%")
             };
             let pixels = MetricLearner::new(Flatten, NearestNeighbour::default())?;
             record("pixels/accuracy", &pixels, &Params::new([])?)?;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use rekindle_autodiff::Params;
-use rekindle_meta::Evaluation;
 use rekindle_tasks::FewShot;
 
 use super::few_shot::{Characters, Protocol, adam, test, train};
 use super::learners::{self, Named, Net};
-use crate::{Context, Estimate, Experiment, Plot, Published, Series, Table};
+use super::training::per_cent;
+use crate::{Context, Experiment, Plot, Published, Series, Table};
 
 pub(super) struct MetricOmniglot;
 
@@ -111,10 +111,9 @@ fn run(ctx: &mut Context, entry: &Entry) -> Result<(Vec<String>, Option<Series>)
                 let shape = FewShot { ways, shots, queries: if ways == 5 { 15 } else { 5 }, rotate: true };
                 let [transductive, inductive] = test(ctx, &**learner, &params, &data, (&shape, n_tasks))?;
                 let tag = format!("{name}/{ways}w{shots}s");
-                let estimate = |e: &Evaluation| Estimate::new(100.0 * e.mean, 100.0 * e.ci95);
-                ctx.seed_metric(seed, &format!("{tag}/accuracy"), estimate(&transductive), "%")?;
+                ctx.seed_metric(seed, &format!("{tag}/accuracy"), per_cent(&transductive), "%")?;
                 if entry.training.is_some() {
-                    ctx.seed_metric(seed, &format!("{tag}/accuracy-inductive"), estimate(&inductive), "%")?;
+                    ctx.seed_metric(seed, &format!("{tag}/accuracy-inductive"), per_cent(&inductive), "%")?;
                 }
                 if seed == 0 {
                     cells[column] = format!("{:.2} ± {:.2}", 100.0 * transductive.mean, 100.0 * transductive.ci95);

@@ -12,8 +12,8 @@ use rekindle_tasks::{FewShot, FewShotSampler, Shuffled, TaskSampler, batch_rng};
 
 use super::black_boxes::{CHANNELS, Candidate, WAYS, at_sights, one_shot, recurrent};
 use super::few_shot::Characters;
-use super::training::{Curves, TEST_SEED, Training, VALIDATION_SEED};
-use crate::{Context, Estimate, Experiment, Plot, Published, Series};
+use super::training::{Curves, TEST_SEED, Training, VALIDATION_SEED, per_cent};
+use crate::{Context, Experiment, Plot, Published, Series};
 
 pub(super) struct ModelBasedOmniglot;
 
@@ -166,8 +166,4 @@ fn presentations<B: Prequential>(ctx: &mut Context, name: &str, learner: &BlackB
         }
     }
     Ok(())
-}
-
-fn per_cent(result: &Evaluation) -> Estimate {
-    Estimate::new(100.0 * result.mean, 100.0 * result.ci95)
 }

@@ -9,13 +9,13 @@ use candle_core::DType;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rekindle_meta::{
-    EveryN, Iteration, JsonLines, MetaLearner, Observer, Runner, TrainConfig, Trained, Trainer, Validation,
+    Evaluation, EveryN, Iteration, JsonLines, MetaLearner, Observer, Runner, TrainConfig, Trained, Trainer, Validation,
 };
 use rekindle_optim::Transform;
 use rekindle_tasks::TaskSampler;
 use serde::Deserialize;
 
-use crate::{Context, Progress, Series};
+use crate::{Context, Estimate, Progress, Series};
 
 /// Seed of the test tasks: equal for all learners that are compared, and out of reach of the seeds of trainings.
 pub(super) const TEST_SEED: u64 = u64::MAX;
@@ -122,4 +122,9 @@ impl Curves {
     pub(super) fn loss_series(&self, name: &str) -> Series {
         Series::binned(name, &self.losses, BINS)
     }
+}
+
+/// An accuracy in per cent, with its interval.
+pub(super) fn per_cent(result: &Evaluation) -> Estimate {
+    Estimate::new(100.0 * result.mean, 100.0 * result.ci95)
 }
