@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use rekindle_meta::{Maml, MamlConfig};
-use rekindle_nn::{Conv4, Conv4Config};
+use rekindle_nn::{Conv4, Conv4Config, Init};
 
 use super::few_shot::{Characters, Protocol, episode, train_and_test};
 use super::training::per_cent;
@@ -37,10 +37,12 @@ impl Experiment for MamlOmniglot {
          - Net: four blocks of 3×3 convolution with stride 2, batch normalisation and ReLU, 64 channels; the mean over \
            the grid; a linear head.\n\
          - 5-way: one inner step with α = 0.4 in training, three in the test, meta-batch 32. 20-way: five steps with \
-           α = 0.1, meta-batch 16. K queries a class. Second-order gradients.\n\
-         - Differs from the paper: 4 000 to 10 000 meta-iterations and not 60 000, for which Adam's rate falls from 4e-3 along \
-           a cosine instead of being 1e-3 throughout; the parameters of the best of ten validations are tested. 20-way \
-           belongs to the full run.\n\n\
+           α = 2, meta-batch 16. K queries a class. Second-order gradients.\n\
+         - α is that of the mean over the support set. The paper's code sums over the classes, so that its 0.4 and 0.1 are \
+           2 in both columns.\n\
+         - Differs from the paper: 3 000 to 5 000 meta-iterations and not 60 000, for which Adam's rate falls from 4e-3 along \
+           a cosine instead of being 1e-3 throughout; the parameters of the best of ten validations are tested. 5-way with \
+           α = 0.4. 20-way starts from a head of zeros and belongs to the full run.\n\n\
          Accuracy is the mean over 600 test tasks. *Transductive*, as in the paper: batch normalisation sees a task's \
          queries together. *Inductive*: its statistics come from the support set alone."
     }
@@ -56,7 +58,7 @@ impl Experiment for MamlOmniglot {
         ];
         // Twenty ways cost some seven times as much an iteration: the standard run leaves them out, and a full run after it
         // goes on from its trainings.
-        let twenty = Column { ways: 20, shots: 1, iterations: 10_000, published: Some((95.8, 0.3)) };
+        let twenty = Column { ways: 20, shots: 1, iterations: 3_000, published: Some((95.8, 0.3)) };
         columns.extend(ctx.mode().pick(None, Some(twenty)));
         columns.iter().try_for_each(|column| run(ctx, column, &|seed, ctx| Characters::omniglot(ctx, seed)))
     }
@@ -94,9 +96,14 @@ fn run(ctx: &mut Context, column: &Column, data: &dyn Fn(u64, &Context) -> Resul
     ctx.section(&format!("{ways}-way {shots}-shot"), |ctx| {
         for seed in ctx.seeds() {
             let data = data(seed, ctx)?;
-            let (config, meta_batch) =
-                if ways == 20 { (MamlConfig::omniglot_20_way(), 16) } else { (MamlConfig::omniglot(), 32) };
-            let learner = Maml::new(Conv4::new(Conv4Config::omniglot(), ways)?, config)?;
+            let net = Conv4Config::omniglot();
+            // From a head of N(0, 1), five steps of α = 2 are chaos for hundreds of iterations: 33 % of validation tasks
+            // after 150, against 58 % after 100 from zeros.
+            let (net, config, meta_batch) = match ways {
+                20 => (Conv4Config { head: Init::Zeros, ..net }, MamlConfig::omniglot_20_way(), 16),
+                _ => (net, MamlConfig::omniglot(), 32),
+            };
+            let learner = Maml::new(Conv4::new(net, ways)?, config)?;
             let protocol = Protocol::new("maml", ways, shots, iterations, meta_batch);
             let outcome = train_and_test(ctx, &learner, &data, &protocol, seed)?;
             for (name, result) in [("accuracy", &outcome.transductive), ("accuracy-inductive", &outcome.inductive)] {
