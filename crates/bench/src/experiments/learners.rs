@@ -10,7 +10,7 @@ use rekindle_meta::{
     Anil, Loss, Maml, MamlConfig, MamlPlusPlus, MamlPlusPlusConfig, MetaLearner, MetaSgd, MetaSgdConfig, ProtoMaml,
     ProtoMamlConfig, Reptile, ReptileConfig,
 };
-use rekindle_nn::{Conv4, Conv4Body, Conv4Config, Downsampling, Flatten};
+use rekindle_nn::{Conv4, Conv4Body, Conv4Config, Downsampling, Flatten, Init};
 
 /// A learner with its names.
 pub(super) struct Named {
@@ -45,7 +45,8 @@ impl Net {
 
     pub(super) fn config(self, downsampling: Downsampling) -> Conv4Config {
         let Self { channels, in_channels } = self;
-        Conv4Config { downsampling, channels, in_channels, ..Conv4Config::omniglot() }
+        // A head of N(0, 1), as published, costs hundreds of iterations to get over.
+        Conv4Config { downsampling, channels, in_channels, head: Init::Zeros, ..Conv4Config::omniglot() }
     }
 
     /// The body of learners that compare: with max pooling.

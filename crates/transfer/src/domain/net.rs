@@ -115,7 +115,10 @@ impl DomainNet {
     }
 
     /// The losses of source examples `x [M, B, …]`, `y [M, B]` and target inputs `[M, B', …]`, with the reversal's factor λ
-    /// (which no other alignment looks at). Both domains run through the encoder as one batch.
+    /// (which no other alignment looks at).
+    ///
+    /// Each domain runs through the encoder as a batch of its own: with batch normalisation there, each is normalised with
+    /// its own statistics (Li et al. 2018), as [`predict`](Self::predict) does with the inputs that it is given.
     ///
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) for a domain without examples, or if the shapes do not fit.
@@ -123,14 +126,9 @@ impl DomainNet {
         let (n, n_target) = (source.x.dim(1)?, target.dim(1)?);
         check_examples("source domain", n)?;
         check_examples("target domain", n_target)?;
-        let x = match self.alignment {
-            // Features that nothing looks at are not computed.
-            Alignment::None => source.x.clone(),
-            _ => Value::cat(&[&source.x, target], 1)?,
-        };
-        let features = self.features(params, &Tensor::new(x))?; // [M, B + B', F], or [M, B, F]
-        let of_source = features.narrow(1, 0, n)?;
-        let of_target = || features.narrow(1, n, n_target);
+        let of_source = self.features(params, &Tensor::new(source.x.clone()))?;
+        // Not computed where nothing looks at it.
+        let of_target = || self.features(params, &Tensor::new(target.clone()));
         let label = self.classify(params, &of_source)?.cross_entropy(&source.y)?;
         let alignment = match &self.alignment {
             Alignment::None => None,
@@ -139,6 +137,7 @@ impl DomainNet {
                 Some(mmd(&of_source, &of_target()?, kernel, MmdEstimate::Biased)?.scale(*weight)?)
             }
             Alignment::Adversarial(domain) => {
+                let features = Tensor::cat(&[&of_source, &of_target()?], 1)?;
                 let reversed = reverse_gradient(&features, lambda)?;
                 let logits = domain.forward(&params.below("domain")?, &reversed, NormStats::Batch)?;
                 Some(domain_loss(&logits, [n, n_target])?)

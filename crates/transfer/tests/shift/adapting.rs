@@ -4,11 +4,13 @@ use candle_core::{DType, Device, Tensor as Value};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rekindle_autodiff::{Check, Order, Params, Tensor, check_gradients};
-use rekindle_nn::{Activation, Init, Mlp, MlpConfig};
+use rekindle_nn::{Activation, Init, Mlp, MlpConfig, Norm};
 use rekindle_optim::Adam;
 use rekindle_tasks::Batch;
 use rekindle_transfer::Error;
-use rekindle_transfer::domain::{AdaptConfig, Alignment, DomainNet, GaussianKernel, adapt, annealed_rate};
+use rekindle_transfer::domain::{
+    AdaptConfig, Alignment, DomainLosses, DomainNet, GaussianKernel, adapt, annealed_rate,
+};
 
 use crate::common::{Result, assert_close, gaussian, normal, task};
 
@@ -52,6 +54,26 @@ fn problems_do_not_see_each_other() -> Result {
             assert_close(&[*loss], &alone.to_vec_f64()?, 1e-12);
         }
     }
+    Ok(())
+}
+
+/// An encoder that normalises batches takes each domain's own statistics: what the target holds changes the alignment and
+/// not the features of the source.
+#[test]
+fn each_domain_is_normalised_by_itself() -> Result {
+    let (source, target) = problems()?;
+    let config = MlpConfig { sizes: vec![2, 8, 4], norm: Norm::Batch { eps: 1e-8 }, ..MlpConfig::default() };
+    let config = MlpConfig { weight: Init::GlorotUniform, ..config };
+    let net = DomainNet::new(Box::new(Mlp::new(&config)?), mlp(&[4, 2])?, Alignment::Coral(1.0))?;
+    let params = net.init(&mut ChaCha8Rng::seed_from_u64(0), DType::F64, &Device::Cpu)?;
+    let losses = |target: &Value| net.losses(&params, &source, target, 0.0);
+    let (here, there) = (losses(&target)?, losses(&target.affine(3.0, 5.0)?)?);
+    assert_eq!(here.label.to_vec_f64()?, there.label.to_vec_f64()?);
+    // Shifted and stretched, it is normalised to the same features but for ε.
+    let alignment = |losses: DomainLosses| losses.alignment.expect("CORAL aligns").to_vec_f64();
+    assert_close(&alignment(here)?, &alignment(there)?, 1e-6);
+    let other = losses(&target.sqr()?)?;
+    assert!(alignment(other)?.iter().zip(alignment(losses(&target)?)?).all(|(a, b)| (a - b).abs() > 1e-3));
     Ok(())
 }
 
