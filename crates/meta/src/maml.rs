@@ -61,7 +61,8 @@ impl MamlConfig {
 
     /// Omniglot 20-way: α = 2, five steps in training and in tests. The paper's α is 0.1, but its code divides the summed
     /// loss of the support set by K alone, so that its gradient is that of [`Loss::CrossEntropy`]'s mean times N: 0.1 · 20
-    /// here. (5-way would be 0.4 · 5 = 2, too; [`omniglot`](Self::omniglot) keeps the 0.4 that its recorded runs had.)
+    /// here. (5-way would be 0.4 · 5 = 2, too. In short trainings that is better than [`omniglot`](Self::omniglot)'s 0.4 with
+    /// one shot and worse with five.)
     #[must_use]
     pub fn omniglot_20_way() -> Self {
         Self { inner_lr: 2.0, n_steps: 5, eval_steps: 5, ..Self::omniglot() }

@@ -56,7 +56,7 @@ impl Experiment for AdaptDigits {
          51.8 % after 1,000 steps): the domain classifier stays ahead of the features; for the same reason its rate is 0.3 of the \
          others. 10,000 images of MNIST and 3,000 of MNIST-M instead of 60,000 and 59,001; Adam with a rate that falls from 0.001 \
          along a cosine instead of momentum; the domain classifier's loss is half of the paper's, a mean of both domains and not \
-         their sum; 300 steps in the quick run, 4,000 in a standard one."
+         their sum; 300 steps in the quick run, 2,500 in a standard one."
     }
 
     fn needs_data(&self) -> bool {
@@ -139,7 +139,7 @@ fn optimiser(params: &Params, steps: u64) -> Box<dyn Transform> {
 }
 
 fn steps(ctx: &Context) -> u64 {
-    ctx.mode().of([300, 4_000, 20_000])
+    ctx.mode().of([300, 2_500, 20_000])
 }
 
 fn trained(
