@@ -61,10 +61,7 @@ impl Experiment for FamilyOmniglot {
                         ctx.seed_metric(seed, &format!("{name}/{kind}"), per_cent(result), "%")?;
                     }
                     if seed == 0 {
-                        let cell = |(_, e): (_, &rekindle_meta::Evaluation)| {
-                            format!("{:.2} ± {:.2}", 100.0 * e.mean, 100.0 * e.ci95)
-                        };
-                        let [transductive, inductive] = results.map(cell);
+                        let [transductive, inductive] = results.map(|(_, result)| per_cent(result).to_string());
                         let each = 1e3 * usage.wall_seconds / member.protocol.iterations as f64;
                         let seconds = format!("{:.0}", usage.wall_seconds);
                         table.row([(*title).to_owned(), transductive, inductive, seconds, format!("{each:.0}")]);

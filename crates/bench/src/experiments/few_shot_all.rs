@@ -239,10 +239,9 @@ struct Outcome {
 
 impl Outcome {
     fn cells(&self) -> Vec<String> {
-        let share = |e: &Evaluation| format!("{:.2} ± {:.2}", 100.0 * e.mean, 100.0 * e.ci95);
         vec![
-            share(&self.accuracy),
-            share(&self.inductive),
+            per_cent(&self.accuracy).to_string(),
+            per_cent(&self.inductive).to_string(),
             format!("{:.1}", self.training.wall_seconds),
             format!("{:.2}", self.adaptation),
             format!("{:.2}", self.prediction),

@@ -116,7 +116,7 @@ fn run(ctx: &mut Context, entry: &Entry) -> Result<(Vec<String>, Option<Series>)
                     ctx.seed_metric(seed, &format!("{tag}/accuracy-inductive"), per_cent(&inductive), "%")?;
                 }
                 if seed == 0 {
-                    cells[column] = format!("{:.2} ± {:.2}", 100.0 * transductive.mean, 100.0 * transductive.ci95);
+                    cells[column] = per_cent(&transductive).to_string();
                     if let Some((row, source)) = &entry.published {
                         let (accuracy, ci) = row[column];
                         let published = Published::new(accuracy, *source);

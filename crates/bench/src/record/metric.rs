@@ -22,6 +22,16 @@ impl Estimate {
     }
 }
 
+/// With two decimals, as a table shows it.
+impl std::fmt::Display for Estimate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.ci {
+            Some(ci) => write!(f, "{:.2} ± {ci:.2}", self.value),
+            None => write!(f, "{:.2}", self.value),
+        }
+    }
+}
+
 impl From<f64> for Estimate {
     fn from(value: f64) -> Self {
         Self { value, ci: None }
