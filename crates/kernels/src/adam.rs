@@ -3,7 +3,7 @@
 //! ```text
 //! m ← β₁ m + (1 − β₁) g
 //! v ← β₂ v + (1 − β₂) g²
-//! update = m̂ / (√v̂ + ε),    m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
+//! update = s m̂ / (√v̂ + ε),    m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
 //! ```
 //! One vector after another, with no tile: the time goes into the root and the division. Multiplications and additions
 //! are not fused, so every level gives the same bits.
@@ -28,6 +28,8 @@ pub struct AdamStep {
     pub correction1: f64,
     /// `1 − β₂ᵗ`, the bias of the second moment at step t.
     pub correction2: f64,
+    /// What the update is multiplied by, s: −η, or 1 for its direction alone.
+    pub factor: f64,
 }
 
 /// Moments below this are set to zero: denormal numbers cost a hundred times a normal one, and carry nothing.
@@ -58,6 +60,7 @@ struct Factors {
     take: [f32; 2],
     unbias: [f32; 2],
     eps: f32,
+    factor: f32,
 }
 
 impl Factors {
@@ -68,13 +71,14 @@ impl Factors {
             take: betas.map(|beta| (1.0 - beta) as f32),
             unbias: [step.correction1, step.correction2].map(|c| (1.0 / c) as f32),
             eps: step.eps as f32,
+            factor: step.factor as f32,
         }
     }
 
     /// The update and the new moments of as many elements as a vector has.
     #[inline(always)]
     fn step<S: Simd>(self, s: S, [g, m, v]: [S::V; 3]) -> [S::V; 3] {
-        let Self { keep: [b1, b2], take: [c1, c2], unbias: [k1, k2], eps } = self;
+        let Self { keep: [b1, b2], take: [c1, c2], unbias: [k1, k2], eps, factor } = self;
         let (tiny, zero) = (s.splat(TINY), s.splat(0.0));
         let m = s.add(s.mul(m, s.splat(b1)), s.mul(g, s.splat(c1)));
         let v = s.add(s.mul(v, s.splat(b2)), s.mul(s.mul(g, g), s.splat(c2)));
@@ -82,7 +86,7 @@ impl Factors {
         let m = s.where_gt(tiny, m, s.where_gt(m, s.splat(-TINY), zero, m), m);
         let v = s.where_gt(tiny, v, zero, v);
         let root = s.add(s.sqrt(s.mul(v, s.splat(k2))), s.splat(eps));
-        [s.div(s.mul(m, s.splat(k1)), root), m, v]
+        [s.mul(s.div(s.mul(m, s.splat(k1)), root), s.splat(factor)), m, v]
     }
 }
 
@@ -98,13 +102,13 @@ impl Kernel for Adam<'_> {
     type Output = ();
 
     fn portable(self) {
-        let Factors { keep: [b1, b2], take: [c1, c2], unbias: [k1, k2], eps } = self.factors;
+        let Factors { keep: [b1, b2], take: [c1, c2], unbias: [k1, k2], eps, factor } = self.factors;
         self.update.extend(self.g.iter().zip(self.m).zip(self.v).map(|((&g, m), v)| {
             let (new_m, new_v) = (*m * b1 + g * c1, *v * b2 + g * g * c2);
             // Written so that a NaN stays one: it must stop the training, not vanish.
             *m = if new_m < TINY && new_m > -TINY { 0.0 } else { new_m };
             *v = if new_v < TINY { 0.0 } else { new_v };
-            *m * k1 / ((*v * k2).sqrt() + eps)
+            *m * k1 / ((*v * k2).sqrt() + eps) * factor
         }));
     }
 

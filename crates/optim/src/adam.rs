@@ -54,19 +54,19 @@ impl Adam {
         setting::positive("Adam", "eps", self.eps)
     }
 
-    /// `m̂/(√v̂ + ε)`, and the next state.
-    pub(crate) fn direction(&self, grads: &Params, state: &State) -> Result<(Params, State)> {
-        let step = self.constants(state.step());
+    /// `s m̂/(√v̂ + ε)`, and the next state.
+    pub(crate) fn scaled(&self, s: f64, grads: &Params, state: &State) -> Result<(Params, State)> {
+        let step = AdamStep { factor: s, ..self.constants(state.step()) };
         let (mut first, mut second) = (Vec::with_capacity(grads.len()), Vec::with_capacity(grads.len()));
-        let direction = grads.zip3(state.slot("m")?, state.slot("v")?, |g, m, v| {
+        let updates = grads.zip3(state.slot("m")?, state.slot("v")?, |g, m, v| {
             let recorded = is_recording() && [g, m, v].iter().any(|x| x.is_tracked());
-            let [m, v, direction] = if recorded { on_tape(g, m, v, step)? } else { in_one_pass(g, m, v, step)? };
+            let [m, v, update] = if recorded { on_tape(g, m, v, step)? } else { in_one_pass(g, m, v, step)? };
             first.push(m);
             second.push(v);
-            Ok(direction)
+            Ok(update)
         })?;
         let (m, v) = (grads.with_leaves(first)?, grads.with_leaves(second)?);
-        Ok((direction, state.advance().with_slot("m", m).with_slot("v", v)))
+        Ok((updates, state.advance().with_slot("m", m).with_slot("v", v)))
     }
 
     /// The constants of the update that follows `step` others.
@@ -78,6 +78,7 @@ impl Adam {
             eps: self.eps,
             correction1: 1.0 - libm::pow(self.beta1, t),
             correction2: 1.0 - libm::pow(self.beta2, t),
+            factor: 1.0,
         }
     }
 }
@@ -91,7 +92,7 @@ fn on_tape(g: &Tensor, m: &Tensor, v: &Tensor, step: AdamStep) -> rekindle_autod
     let v = v.scale(step.beta2)?.add_scaled(&g.sqr()?, 1.0 - step.beta2)?;
     let root = safe_sqrt(&v.scale(1.0 / step.correction2)?)?;
     let direction = m.scale(1.0 / step.correction1)?.div(&root.shift(step.eps)?)?;
-    Ok([m, v, direction])
+    Ok([m, v, if step.factor == 1.0 { direction } else { direction.scale(step.factor)? }])
 }
 
 impl Transform for Adam {
@@ -103,7 +104,6 @@ impl Transform for Adam {
     fn update(&self, grads: &Params, state: &State, params: &Params) -> Result<(Params, State)> {
         grads.check_like(params)?;
         let lr = self.lr.rate("Adam", "lr", state.step())?;
-        let (direction, next) = self.direction(grads, state)?;
-        Ok((direction.scale(-lr)?, next))
+        self.scaled(-lr, grads, state)
     }
 }

@@ -55,7 +55,7 @@ impl Transform for AdamW {
     fn update(&self, grads: &Params, state: &State, params: &Params) -> Result<(Params, State)> {
         grads.check_like(params)?;
         let lr = self.adam.lr.rate("AdamW", "lr", state.step())?;
-        let (direction, next) = self.adam.direction(grads, state)?;
+        let (direction, next) = self.adam.scaled(1.0, grads, state)?;
         let decayed = add_scaled_where(&direction, params, self.weight_decay, &self.select)?;
         Ok((decayed.scale(-lr)?, next))
     }

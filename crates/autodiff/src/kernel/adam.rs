@@ -10,7 +10,7 @@ use crate::{Error, Result};
 /// Moments below this are set to zero: denormal numbers cost a hundred times a normal one, and carry nothing.
 const TINY: f64 = 1e-30;
 
-/// New moments and the update direction `m̂ / (√v̂ + ε)`, from a gradient and the moments, all of one shape.
+/// New moments and the update `s m̂ / (√v̂ + ε)`, from a gradient and the moments, all of one shape.
 ///
 /// Plain values: optimisers use it where nothing is recorded, and tape operations where something is.
 ///
@@ -50,7 +50,7 @@ fn one_pass(g: &Value, m: &Value, v: &Value, step: AdamStep) -> Result<[Value; 3
         // Written so that a NaN stays one: it must stop the training, not vanish.
         *m = if new_m < TINY && new_m > -TINY { 0.0 } else { new_m };
         *v = if new_v < TINY { 0.0 } else { new_v };
-        *m * k1 / ((*v * k2).sqrt() + step.eps)
+        *m * k1 / ((*v * k2).sqrt() + step.eps) * step.factor
     });
     let update: Vec<f64> = update.collect();
     Ok([tensor(first, m.shape())?, tensor(second, m.shape())?, tensor(update, m.shape())?])
@@ -60,6 +60,6 @@ fn composed(g: &Value, m: &Value, v: &Value, step: AdamStep) -> Result<[Value; 3
     let m = ((m * step.beta1)? + (g * (1.0 - step.beta1))?)?;
     let v = ((v * step.beta2)? + (g.sqr()? * (1.0 - step.beta2))?)?;
     let root = ((&v * (1.0 / step.correction2))?.sqrt()? + step.eps)?;
-    let update = ((&m * (1.0 / step.correction1))? / root)?;
+    let update = (((&m * (1.0 / step.correction1))? / root)? * step.factor)?;
     Ok([m, v, update])
 }

@@ -103,17 +103,17 @@ fn even_lead(x: &Value, inner: usize) -> Result<Cow<'_, Value>> {
 }
 
 /// As [`even_lead`], with the elements of a row side by side.
-fn with_rows(x: &Value, inner: usize) -> Result<Cow<'_, Value>> {
+pub(super) fn with_rows(x: &Value, inner: usize) -> Result<Cow<'_, Value>> {
     if x.stride().last() == Some(&1) { even_lead(x, inner) } else { Ok(Cow::Owned(x.contiguous()?)) }
 }
 
 /// The distance of two tasks in a layout whose first `lead` axes can be walked with one stride.
-fn task_stride(layout: &Layout, lead: usize) -> usize {
+pub(super) fn task_stride(layout: &Layout, lead: usize) -> usize {
     (0..lead).rev().find(|&axis| layout.dims()[axis] != 1).map_or(0, |axis| layout.stride()[axis])
 }
 
 /// A storage from a layout's first element on.
-fn from_start<'a>(data: &'a [f32], layout: &Layout) -> &'a [f32] {
+pub(super) fn from_start<'a, T>(data: &'a [T], layout: &Layout) -> &'a [T] {
     // An empty view may start behind the end of its storage.
     data.get(layout.start_offset()..).unwrap_or(&[])
 }

@@ -1,9 +1,10 @@
 //! Sums over axes.
 
-use candle_core::{DType, Tensor as Value};
-use rekindle_kernels::Level;
+use candle_core::Tensor as Value;
+use rekindle_kernels::Float;
 
-use super::view::{Real, dispatch, slice, tensor, vectorise};
+use super::product::{from_start, task_stride, with_rows};
+use super::view::{Real, dispatch, raw, slice, tensor, vectorise};
 use crate::Result;
 
 /// Independent partial sums of one long row; written out, so that every vector width gives the same bits.
@@ -26,10 +27,34 @@ pub(crate) fn sum_keepdim(x: &Value, axes: &[usize]) -> Result<Value> {
     }, Ok(x.sum_keepdim(axes)?))
 }
 
-/// Sum over the middle axis, which goes away: `[M, B, O]` to `[M, O]`.
-pub(crate) fn sum_rows(x: &Value) -> Result<Value> {
+/// `base + α Σ x` over the middle axis, which goes away: `[M, B, O]` to `[M, O]`, or with `sum` that added up over the
+/// tasks, `[1, O]`. The base may repeat along the tasks as a view.
+pub(crate) fn sum_rows(x: &Value, base: Option<&Value>, alpha: f64, sum: bool) -> Result<Value> {
     let (m, rows, o) = x.dims3()?;
-    dispatch!([x], T => sum_middle::<T>(&x.contiguous()?, m, rows, o), Ok(x.sum(1)?))
+    dispatch!([x, base.unwrap_or(x)], T => {
+        let x = x.contiguous()?;
+        slice!(xs: T = x);
+        let mut out = middle(xs, [m, rows, o])?;
+        let alpha = <T as candle_core::WithDType>::from_f64(alpha);
+        if let Some(base) = base {
+            let base = with_rows(base, 1)?;
+            let (guard, layout) = base.storage_and_layout();
+            let (data, task) = (from_start(raw::<T>(&guard)?, layout), task_stride(layout, 1));
+            for (row, out) in out.chunks_exact_mut(o.max(1)).enumerate() {
+                out.iter_mut().zip(&data[row * task..]).for_each(|(y, &base)| *y = base + alpha * *y);
+            }
+        } else if alpha != T::UNIT {
+            out.iter_mut().for_each(|y| *y = alpha * *y);
+        }
+        if !sum {
+            return tensor(out, (m, o));
+        }
+        tensor(middle(&out, [1, m, o])?, (1, o))
+    }, {
+        let y = (x.sum(1)? * alpha)?;
+        let y = base.map_or_else(|| Ok(y.clone()), |base| base + &y)?;
+        if sum { Ok(y.sum_keepdim(0)?) } else { Ok(y) }
+    })
 }
 
 /// Neighbouring axes are summed together: a list of `(outer, n, inner)` views, last axes first, and the shape after.
@@ -55,14 +80,19 @@ fn plan(dims: &[usize], axes: &[usize]) -> Vec<(usize, usize, usize, Vec<usize>)
 
 /// `[outer, n, inner] → [outer, inner]`.
 fn sum_middle<T: Real>(x: &Value, outer: usize, n: usize, inner: usize) -> Result<Value> {
-    if x.dtype() == DType::F32 && inner > 1 && n <= BLOCK {
-        // Without blocks a sum is one after another, which is how the kernel takes it.
-        slice!(data: f32 = x);
-        let mut out = Vec::with_capacity(outer * inner);
-        rekindle_kernels::sum(Level::current(), data, [outer, n, inner], &mut out)?;
-        return tensor(out, (outer, inner));
-    }
     slice!(data: T = x);
+    tensor(middle(data, [outer, n, inner])?, (outer, inner))
+}
+
+/// `[outer, n, inner] → [outer, inner]`.
+fn middle<T: Real>(data: &[T], [outer, n, inner]: [usize; 3]) -> Result<Vec<T>> {
+    // Without blocks a sum is one addition after another, which is how the kernel takes it.
+    if inner > 1
+        && n <= BLOCK
+        && let Some(sums) = T::sum_in_order(data, [outer, n, inner])?
+    {
+        return Ok(sums);
+    }
     let mut out = vec![T::ZERO; outer * inner];
     if n > 0 && inner > 0 {
         vectorise(|| {
@@ -71,7 +101,7 @@ fn sum_middle<T: Real>(x: &Value, outer: usize, n: usize, inner: usize) -> Resul
             }
         });
     }
-    tensor(out, (outer, inner))
+    Ok(out)
 }
 
 #[inline(always)]

@@ -4,6 +4,8 @@ use std::cell::Cell;
 
 use candle_core::{DType, Device, Layout, Shape, Storage, Tensor as Value, WithDType};
 
+use rekindle_kernels::Level;
+
 use crate::{Error, Result};
 
 /// The element types that kernels are written for.
@@ -11,6 +13,8 @@ pub(crate) trait Real: WithDType + rekindle_kernels::Float + Copy + Send + Sync 
     const ZERO: Self;
     /// Whether it is not a number.
     fn is_nan(self) -> bool;
+    /// `[outer, n, inner] → [outer, inner]`, each sum one addition after another, on a kernel where there is one.
+    fn sum_in_order(data: &[Self], sizes: [usize; 3]) -> Result<Option<Vec<Self>>>;
 }
 
 impl Real for f32 {
@@ -19,6 +23,11 @@ impl Real for f32 {
     fn is_nan(self) -> bool {
         Self::is_nan(self)
     }
+    fn sum_in_order(data: &[Self], sizes: [usize; 3]) -> Result<Option<Vec<Self>>> {
+        let mut out = Vec::with_capacity(sizes[0] * sizes[2]);
+        rekindle_kernels::sum(Level::current(), data, sizes, &mut out)?;
+        Ok(Some(out))
+    }
 }
 
 impl Real for f64 {
@@ -26,6 +35,9 @@ impl Real for f64 {
     #[inline(always)]
     fn is_nan(self) -> bool {
         Self::is_nan(self)
+    }
+    fn sum_in_order(_: &[Self], _: [usize; 3]) -> Result<Option<Vec<Self>>> {
+        Ok(None)
     }
 }
 

@@ -1,8 +1,12 @@
 //! The affine layer with a task axis.
 
+use smallvec::smallvec;
+
 use crate::kernel;
+use crate::offer::Offer;
 use crate::ops::Transpose::No;
 use crate::ops::product::{After, Base, Epilogue, product_with};
+use crate::tape::Upstream;
 use crate::{Error, Result, Tensor};
 
 impl Tensor {
@@ -24,18 +28,34 @@ impl Tensor {
         affine(self, w, b, After::Relu)
     }
 
-    /// The sum over the rows, `[M, B, O]` to `[M, O]`.
-    pub(crate) fn sum_rows(&self) -> Result<Self> {
+    /// The sum over the rows, `[M, B, O]` to `[M, O]`, or what it is to become.
+    pub(crate) fn sum_rows(&self, to: Offer) -> Result<Self> {
+        let Offer { base, alpha, mask, sum_tasks } = to;
+        let sum_here = sum_tasks && mask.is_none();
+        let y = kernel::sum_rows(self.value(), base.as_ref().map(Self::value), alpha, sum_here)?;
         let rows = self.dim(1)?;
-        Ok(Self::unary(kernel::sum_rows(self.value())?, self, move |up| up.grad().repeat_rows(rows)))
+        let vjp = move |up: &Upstream<'_>| {
+            let by_rows = up.wants(0).then(|| scaled(up.grad(), alpha)?.repeat_rows(rows)).transpose()?;
+            Ok(smallvec![by_rows, up.wants(1).then(|| up.grad().clone())])
+        };
+        let y = match &base {
+            Some(base) => Self::custom(y, &[self, base], vjp),
+            None => Self::custom(y, &[self], vjp),
+        };
+        let y = mask.map_or_else(|| Ok(y.clone()), |mask| y.mask_positive(&mask))?;
+        if sum_tasks && !sum_here { y.sum_keepdim(&[0]) } else { Ok(y) }
     }
 
     /// Every row the same, `[M, O]` to `[M, B, O]`: a view, and the adjoint of [`sum_rows`](Self::sum_rows).
     fn repeat_rows(&self, rows: usize) -> Result<Self> {
         let (m, o) = self.value().dims2()?;
         let y = self.value().unsqueeze(1)?.broadcast_as((m, rows, o))?;
-        Ok(Self::unary(y, self, |up| up.grad().sum_rows()))
+        Ok(Self::unary(y, self, |up| up.grad().sum_rows(up.accept(0))))
     }
+}
+
+fn scaled(g: &Tensor, alpha: f64) -> Result<Tensor> {
+    if alpha == 1.0 { Ok(g.clone()) } else { g.scale(alpha) }
 }
 
 fn affine(x: &Tensor, w: &Tensor, b: Option<&Tensor>, after: After) -> Result<Tensor> {

@@ -115,12 +115,17 @@ pub(crate) fn product_with(
     let y = kernel::product(a.value(), ta == Yes, b.value(), tb == Yes, epilogue)?;
     // Each operand is needed only for the gradient of the other one.
     let held = (b.is_tracked().then(|| a.clone()), a.is_tracked().then(|| b.clone()));
-    let (alpha, has_bias, saved) = (epilogue.alpha, matches!(epilogue.base, Base::Bias(_)), y.clone());
-    let after = epilogue.after.clone();
+    let (alpha, has_bias) = (epilogue.alpha, matches!(epilogue.base, Base::Bias(_)));
+    // Where the output passes: a ReLU's own output tells.
+    let mask = match &epilogue.after {
+        After::Keep => None,
+        After::Relu => Some(y.clone()),
+        After::Mask(mask) => Some(mask.clone()),
+    };
+    let takes = mask.clone().map_or(Takes::Plain, Takes::Masked);
     let vjp = move |up: &Upstream<'_>| {
-        let u = match &after {
-            After::Relu if !up.masked() => up.grad().mask_positive(&saved)?,
-            After::Mask(mask) if !up.masked() => up.grad().mask_positive(mask)?,
+        let u = match &mask {
+            Some(mask) if !up.masked() => up.grad().mask_positive(mask)?,
             _ => up.grad().clone(),
         };
         let lhs = match &held.1 {
@@ -146,16 +151,11 @@ pub(crate) fn product_with(
             _ => None,
         };
         let base = match up.wants(2) {
-            true if has_bias => Some(u.sum_rows()?),
+            true if has_bias => Some(u.sum_rows(up.accept(2))?),
             true => Some(u),
             false => None,
         };
         Ok(smallvec![lhs, rhs, base])
-    };
-    let takes = match &epilogue.after {
-        After::Keep => Takes::Plain,
-        After::Relu => Takes::Masked(y.clone()),
-        After::Mask(mask) => Takes::Masked(mask.clone()),
     };
     match epilogue.base() {
         Some(base) => Ok(Tensor::custom_taking(takes, y, &[a, b, base], vjp)),

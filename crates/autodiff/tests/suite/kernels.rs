@@ -259,13 +259,13 @@ proptest! {
     fn adam_is_the_loop(n in 0usize..50, t in 1i32..100, seed: u64) {
         let (g, m, v) = (input(&[n], seed), input(&[n], seed / 3), f32s(&uniform(&[n], &mut rng(seed)).sqr()?));
         let (beta1, beta2, eps) = (0.9, 0.999, 1e-8);
-        let step = AdamStep { beta1, beta2, eps, correction1: 1.0 - beta1.powi(t), correction2: 1.0 - beta2.powi(t) };
+        let step = AdamStep { beta1, beta2, eps, correction1: 1.0 - beta1.powi(t), correction2: 1.0 - beta2.powi(t), factor: -0.1 };
         let (gv, mv, vv) = (g.to_vec_f64()?, m.to_vec_f64()?, v.to_vec_f64()?);
         let mut want = [vec![0.0; n], vec![0.0; n], vec![0.0; n]];
         for i in 0..n {
             want[0][i] = beta1 * mv[i] + (1.0 - beta1) * gv[i];
             want[1][i] = beta2 * vv[i] + (1.0 - beta2) * gv[i] * gv[i];
-            want[2][i] = want[0][i] / step.correction1 / ((want[1][i] / step.correction2).sqrt() + eps);
+            want[2][i] = want[0][i] / step.correction1 / ((want[1][i] / step.correction2).sqrt() + eps) * step.factor;
         }
         for which in 0..3 {
             let want = Tensor::from_vec(want[which].clone(), n)?;
@@ -381,7 +381,7 @@ fn a_nan_is_never_swallowed() -> Result<()> {
                 assert_eq!(nans(&y), 1, "{what}, {mode}, at {at}: {:?}", y.to_vec_f64()?);
             }
         }
-        let step = AdamStep { beta1: 0.9, beta2: 0.999, eps: 1e-8, correction1: 0.1, correction2: 0.001 };
+        let step = AdamStep { beta1: 0.9, beta2: 0.999, eps: 1e-8, correction1: 0.1, correction2: 0.001, factor: 1.0 };
         let zeros = row.zeros_like()?;
         for which in 0..3 {
             let of = |g: &Tensor| Ok(Tensor::new(adam(g.value(), zeros.value(), zeros.value(), step)?[which].clone()));
@@ -406,7 +406,7 @@ fn an_infinity_beside_the_winner_does_not_become_a_nan() -> Result<()> {
 fn moments_that_fade_become_zero_and_not_denormal() -> Result<()> {
     let tiny = Tensor::from_vec(vec![1e-38f32, -1e-38], 2)?;
     let zeros = tiny.zeros_like()?;
-    let step = AdamStep { beta1: 0.9, beta2: 0.999, eps: 1e-8, correction1: 0.1, correction2: 0.001 };
+    let step = AdamStep { beta1: 0.9, beta2: 0.999, eps: 1e-8, correction1: 0.1, correction2: 0.001, factor: 1.0 };
     let [m, v, u] = adam(zeros.value(), tiny.value(), zeros.value(), step)?;
     for t in [m, v, u] {
         assert_eq!(packed(&Tensor::new(t)).to_vec_f64()?, [0.0, 0.0]);

@@ -7,20 +7,15 @@ use std::time::Instant;
 use anyhow::Result;
 use rekindle_autodiff::Params;
 use rekindle_meta::{EvalConfig, Evaluation, Runner, Setting, TrainConfig, evaluate};
-use rekindle_optim::{Schedule, Sgd, Transform};
-use rekindle_tasks::{ClassBatches, ClassDataset, FewShot, FewShotSampler, Shuffled, TaskSampler, batch_rng};
+use rekindle_tasks::{ClassBatches, ClassDataset, FewShotSampler, Shuffled, TaskSampler, batch_rng};
 
-use super::few_shot::{Characters, adam};
-use super::learners::{self, Named, Net};
-use super::model_based_omniglot::optimiser as clipped;
+use super::few_shot::Characters;
+use super::few_shot_plans::{Entry, Plan, TEST, Tasks, entries, net};
 use super::training::{TEST_SEED, Training, per_cent};
-use super::{attention, black_boxes};
+use super::{attention, learners};
 use crate::{Bars, Context, Experiment, Table, Usage};
 
 pub(super) struct FewShotAll;
-
-/// Tasks of the test.
-const TEST: FewShot = FewShot { ways: 5, shots: 1, queries: 5, rotate: true };
 
 /// Tasks that are adapted to and answered one by one, for the clock.
 const TIMED: u64 = 30;
@@ -91,137 +86,6 @@ impl Experiment for FewShotAll {
         }
         ctx.table(table)?;
         ctx.bars(bars)
-    }
-}
-
-/// A learner, and how it is trained.
-struct Entry {
-    learner: Named,
-    /// `None`: not at all.
-    training: Option<Plan>,
-}
-
-struct Plan {
-    /// Learners with the same one share a training.
-    name: &'static str,
-    tasks: Tasks,
-    meta_batch: usize,
-    iterations: u64,
-    optimiser: Arc<dyn Transform>,
-}
-
-enum Tasks {
-    Episodes(FewShot),
-    /// So many support and query rows of all classes.
-    Classes(usize),
-}
-
-fn net(ctx: &Context) -> Net {
-    Net { channels: ctx.mode().of([16, 32, 64]), ..Net::OMNIGLOT }
-}
-
-fn entries(ctx: &Context, classes: usize) -> Result<Vec<Entry>> {
-    let (mode, net) = (ctx.mode(), net(ctx));
-    let mut entries = Vec::new();
-    for learner in learners::metric(net)?.into_iter().chain([learners::svm(net)?]) {
-        entries.push(Entry { training: comparison(ctx, learner.name), learner });
-    }
-    for learner in learners::pretrained(net, classes, mode.of([10, 50, 200]))? {
-        let iterations = mode.of([250, 3_000, 60_000]);
-        let plan = Plan {
-            name: "pretraining",
-            tasks: Tasks::Classes(mode.of([16, 32, 64])),
-            meta_batch: 1,
-            iterations,
-            optimiser: Arc::new(adam(mode.of([5e-3, 2e-3, 2e-3]), iterations)),
-        };
-        entries.push(Entry { training: Some(plan), learner });
-    }
-    let length = |name| family_iterations(ctx, name);
-    let proto_maml = learners::proto_maml(net, mode.of([2, 5, 5]))?;
-    for learner in learners::family(net, length("maml-plus-plus"))?.into_iter().chain([proto_maml]) {
-        entries.push(Entry { training: Some(descent(ctx, learner.name)), learner });
-    }
-    for candidate in black_boxes::one_shot(net.channels)? {
-        let iterations = mode.of([100, 1_500, 60_000]);
-        let plan = Plan {
-            name: candidate.name,
-            tasks: Tasks::Episodes(FewShot { queries: 1, ..TEST }),
-            meta_batch: mode.of([8, 32, 32]),
-            iterations,
-            optimiser: Arc::new(clipped(candidate.rate, iterations)),
-        };
-        let learner = Named { name: candidate.name, title: candidate.title, learner: candidate.learner };
-        entries.push(Entry { training: Some(plan), learner });
-    }
-    if mode.of([true, false, false]) {
-        entries.retain(|entry| QUICK.contains(&entry.learner.name));
-    }
-    Ok(entries)
-}
-
-/// Learners of the quick run.
-const QUICK: [&str; 11] = [
-    "nearest-neighbour",
-    "proto",
-    "matching",
-    "siamese",
-    "r2d2",
-    "logistic",
-    "finetune",
-    "maml",
-    "anil",
-    "fo-proto-maml",
-    "in-context",
-];
-
-/// Training of a learner that compares: more ways than in the test.
-fn comparison(ctx: &Context, name: &'static str) -> Option<Plan> {
-    let mode = ctx.mode();
-    let standard = match name {
-        "nearest-neighbour" => return None,
-        "relation" => 600,
-        _ => 1_200,
-    };
-    let iterations = mode.of([200, standard, 60_000]);
-    let ways = if name == "relation" { 10 } else { mode.of([10, 20, 20]) };
-    Some(Plan {
-        name,
-        tasks: Tasks::Episodes(FewShot { ways, queries: mode.of([3, 5, 5]), ..TEST }),
-        meta_batch: mode.of([1, 2, 2]),
-        iterations,
-        optimiser: Arc::new(adam(mode.of([5e-3, 2e-3, 2e-3]), iterations)),
-    })
-}
-
-fn family_iterations(ctx: &Context, name: &str) -> u64 {
-    let standard = match name {
-        "imaml" => 150,
-        "maml-plus-plus" => 400,
-        "fo-proto-maml" => 600,
-        _ => 1_200,
-    };
-    ctx.mode().of([60, standard, 30_000])
-}
-
-/// Training of a learner that descends: the tasks of the test, one query a class.
-fn descent(ctx: &Context, name: &'static str) -> Plan {
-    let (mode, iterations) = (ctx.mode(), family_iterations(ctx, name));
-    let tasks = FewShot { queries: 1, ..TEST };
-    let meta_batch = mode.of([8, 32, 32]);
-    let optimiser: Arc<dyn Transform> = Arc::new(adam(4e-3, iterations));
-    match name {
-        "reptile" => Plan {
-            name,
-            tasks: Tasks::Episodes(FewShot { shots: 10, ..tasks }),
-            meta_batch: 5,
-            iterations,
-            optimiser: Arc::new(Sgd::new(Schedule::Linear { start: 1.0, end: 1e-3, steps: iterations })),
-        },
-        "fo-proto-maml" => {
-            Plan { name, tasks: Tasks::Episodes(FewShot { queries: 3, ..tasks }), meta_batch, iterations, optimiser }
-        }
-        _ => Plan { name, tasks: Tasks::Episodes(tasks), meta_batch, iterations, optimiser },
     }
 }
 

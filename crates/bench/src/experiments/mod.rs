@@ -10,6 +10,7 @@ mod classic;
 mod curriculum_teacher;
 mod family_omniglot;
 mod few_shot_all;
+mod few_shot_plans;
 mod finetune;
 mod goal_rnn;
 mod in_context_functions;

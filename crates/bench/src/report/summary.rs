@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::record::{Estimate, Metric, Published, format_number};
 use crate::{ExperimentResult, Status, Usage};
 
-/// One group of rows an experiment.
+/// One group of rows an experiment, with what it cost; a row has a cost where its metric was measured in a part of its own.
 pub(super) fn summary(experiments: &[ExperimentResult]) -> Markup {
     html! {
         section #summary {
@@ -16,7 +16,10 @@ pub(super) fn summary(experiments: &[ExperimentResult]) -> Markup {
                     (head())
                     @for experiment in experiments {
                         tbody {
-                            tr.group { th colspan="7" { a href={ "#" (experiment.id) } { (experiment.title) } (badge(&experiment.status)) } }
+                            tr.group {
+                                th colspan="5" { a href={ "#" (experiment.id) } { (experiment.title) } (badge(&experiment.status)) }
+                                (cost(&experiment.usage))
+                            }
                             @for metric in &experiment.metrics { (row(metric, experiment)) }
                         }
                     }
@@ -38,7 +41,6 @@ fn head() -> Markup {
 }
 
 fn row(metric: &Metric, experiment: &ExperimentResult) -> Markup {
-    let usage = metric.usage.as_ref().unwrap_or(&experiment.usage);
     let name =
         metric.name.strip_prefix(&experiment.id).map_or(metric.name.as_str(), |name| name.trim_start_matches('/'));
     html! {
@@ -48,9 +50,18 @@ fn row(metric: &Metric, experiment: &ExperimentResult) -> Markup {
             td.number.ours { (estimate(metric.estimate)) }
             td.unit { (metric.unit) }
             td.number { (metric.seeds.len().max(1)) }
-            td.number { (seconds(usage.wall_seconds)) }
-            td.number { (memory(usage)) }
+            @match &metric.usage {
+                Some(usage) => (cost(usage)),
+                None => { td {} td {} }
+            }
         }
+    }
+}
+
+fn cost(usage: &Usage) -> Markup {
+    html! {
+        td.number { (seconds(usage.wall_seconds)) }
+        td.number { (memory(usage)) }
     }
 }
 
