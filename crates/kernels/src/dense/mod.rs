@@ -12,6 +12,7 @@
 //! order. So no result depends on how many tasks run at once.
 
 mod column;
+mod line;
 mod onto;
 mod pack;
 mod portable;
@@ -237,8 +238,10 @@ mod tests {
     /// Vectors of half the width give the bits of whole ones, so the choice between them is free.
     #[test]
     fn narrow_vectors_give_the_same_bits() {
-        let data: Vec<f32> = (0..7 * 41 * 90).map(|i| (i as f32 * 0.37).sin()).collect();
-        for (rows, inner, cols) in [(1, 3, 5), (10, 40, 40), (7, 1, 24), (41, 10, 90), (3, 7, 1)] {
+        let data: Vec<f32> = (0..7 * 41 * 100).map(|i| (i as f32 * 0.37).sin()).collect();
+        let sizes =
+            [(1, 3, 5), (10, 40, 40), (7, 1, 24), (41, 10, 90), (3, 7, 1), (12, 5, 8), (33, 6, 20), (9, 4, 100)];
+        for (rows, inner, cols) in sizes {
             for (sum, transposed, level) in [false, true].into_iter().flat_map(|sum| {
                 [false, true].into_iter().flat_map(move |t| Level::available().into_iter().map(move |l| (sum, t, l)))
             }) {

@@ -17,6 +17,15 @@ pub(super) const fn most_rows(registers: usize, vectors: usize) -> usize {
     }
 }
 
+/// Most pairs of rows in a tile of pairs that share their last vectors, with so many vectors for a pair.
+pub(super) const fn most_pairs(vectors: usize) -> usize {
+    match vectors {
+        1 => 8,
+        3 => 6,
+        _ => 5,
+    }
+}
+
 /// Most rows of a tile that is added up over the tasks, given those of a plain one: it has a second set of registers.
 pub(super) const fn most_summed(rows: usize) -> usize {
     rows / 2
@@ -32,7 +41,7 @@ pub(super) struct Run {
 
 /// The parts of `0..n`, as even as can be, none longer than `most`: the longer ones, and then those that have one less.
 #[inline(always)]
-fn even(n: usize, most: usize) -> [Run; 2] {
+pub(super) fn even(n: usize, most: usize) -> [Run; 2] {
     let parts = n.div_ceil(most).max(1);
     let (len, longer) = (n / parts, n % parts);
     let first = Run { first: 0, len: len + 1, count: longer };

@@ -2,7 +2,9 @@
 //!
 //! Tile: up to 8 rows × 5 vectors of columns whose sums stay in registers for the whole inner axis; 8 × 3, 6 × 4 and 5 × 5
 //! fill the 32 registers of AVX-512 and NEON, 4 × 3 and 6 × 2 the 16 of AVX2. Rows are split evenly (10 rows are 5 + 5, not
-//! 8 + 2), since a short tile waits for its own sums. The last vector of a row is masked.
+//! 8 + 2), since a short tile waits for its own sums. The last vector of a row is masked; where at most half of it is in use,
+//! two rows share it on vectors with [`HALVES`](Simd::HALVES): 40 columns take five vectors for two rows in place of six, 8
+//! take one in place of two.
 
 #![allow(unsafe_code, reason = "reads and writes by pointer; `Product::check` has proved every element in bounds")]
 #![allow(
@@ -12,7 +14,8 @@
 
 use std::cell::RefCell;
 
-use super::split::{Run, Split, most_rows, most_summed, most_vectors};
+use super::line::Line;
+use super::split::{Run, Split, even, most_pairs, most_rows, most_summed, most_vectors};
 use super::{After, Product, pack};
 use crate::simd::Simd;
 
@@ -84,6 +87,11 @@ struct Block<'a, 'p> {
     add: bool,
 }
 
+/// Rows of a line.
+const fn height<const PAIR: bool>() -> usize {
+    if PAIR { 2 } else { 1 }
+}
+
 /// Where a tile lies in the output: its first row and column, and the lanes in use of its last vector.
 #[derive(Clone, Copy)]
 struct Place {
@@ -102,12 +110,21 @@ unsafe fn columns<S: Simd>(simd: S, block: &Block<'_, '_>) {
             let place = Place { top: 0, left, last };
             // SAFETY: columns from `left` on, `vectors` of them with `last` lanes in the last, lie within the output.
             unsafe {
+                // Tiles that are added up have half of the registers, too few for pairs to pay.
+                if S::HALVES && 2 * last <= S::LANES && vectors <= 3 && block.tasks == 1 {
+                    match vectors {
+                        1 => pairs::<S, 1, 1>(simd, block, place),
+                        2 => pairs::<S, 3, 2>(simd, block, place),
+                        _ => pairs::<S, 5, 3>(simd, block, place),
+                    }
+                    continue;
+                }
                 match vectors {
-                    1 => rows::<S, 1>(simd, block, parts, place),
-                    2 => rows::<S, 2>(simd, block, parts, place),
-                    3 => rows::<S, 3>(simd, block, parts, place),
-                    4 => rows::<S, 4>(simd, block, parts, place),
-                    _ => rows::<S, 5>(simd, block, parts, place),
+                    1 => rows::<S, 1, false>(simd, block, parts, place),
+                    2 => rows::<S, 2, false>(simd, block, parts, place),
+                    3 => rows::<S, 3, false>(simd, block, parts, place),
+                    4 => rows::<S, 4, false>(simd, block, parts, place),
+                    _ => rows::<S, 5, false>(simd, block, parts, place),
                 }
             }
         }
@@ -115,45 +132,76 @@ unsafe fn columns<S: Simd>(simd: S, block: &Block<'_, '_>) {
 }
 
 #[inline(always)]
-unsafe fn rows<S: Simd, const N: usize>(simd: S, block: &Block<'_, '_>, parts: &[Run; 2], place: Place) {
+unsafe fn rows<S: Simd, const N: usize, const PAIR: bool>(
+    simd: S,
+    block: &Block<'_, '_>,
+    parts: &[Run; 2],
+    place: Place,
+) {
     for &Run { first, len, count } in parts {
-        if count == 0 {
+        if count == 0 || len == 0 {
             continue;
         }
-        let place = Place { top: first, ..place };
-        // SAFETY: `count` times `len` rows from `first` on lie within the output.
+        let place = Place { top: first * height::<PAIR>(), ..place };
+        // SAFETY: `count` times `len` rows (or pairs) from `first` on lie within the output.
         unsafe {
             match len {
-                1 => tiles::<S, 1, N>(simd, block, place, count),
-                2 => tiles::<S, 2, N>(simd, block, place, count),
-                3 => tiles::<S, 3, N>(simd, block, place, count),
-                4 => tiles::<S, 4, N>(simd, block, place, count),
-                5 => tiles::<S, 5, N>(simd, block, place, count),
-                6 => tiles::<S, 6, N>(simd, block, place, count),
-                7 => tiles::<S, 7, N>(simd, block, place, count),
-                _ => tiles::<S, 8, N>(simd, block, place, count),
+                1 => tiles::<S, 1, N, PAIR>(simd, block, place, count),
+                2 => tiles::<S, 2, N, PAIR>(simd, block, place, count),
+                3 => tiles::<S, 3, N, PAIR>(simd, block, place, count),
+                4 => tiles::<S, 4, N, PAIR>(simd, block, place, count),
+                5 => tiles::<S, 5, N, PAIR>(simd, block, place, count),
+                6 => tiles::<S, 6, N, PAIR>(simd, block, place, count),
+                7 => tiles::<S, 7, N, PAIR>(simd, block, place, count),
+                _ => tiles::<S, 8, N, PAIR>(simd, block, place, count),
             }
         }
     }
 }
 
-/// `count` tiles, one below the other.
+/// All pairs of rows, with `N` vectors a pair, and the odd row, which has `ODD`.
 #[inline(always)]
-unsafe fn tiles<S: Simd, const R: usize, const N: usize>(simd: S, block: &Block<'_, '_>, place: Place, count: usize) {
+unsafe fn pairs<S: Simd, const N: usize, const ODD: usize>(simd: S, block: &Block<'_, '_>, place: Place) {
+    let n = block.p.rows / 2;
+    // SAFETY: pairs and the odd row lie within the output.
+    unsafe {
+        rows::<S, N, true>(simd, block, &even(n, most_pairs(N)), place);
+        if block.p.rows % 2 == 1 {
+            tiles::<S, 1, ODD, false>(simd, block, Place { top: 2 * n, ..place }, 1);
+        }
+    }
+}
+
+/// `count` tiles of `R` lines, one below the other. A line is a row of `N` vectors, or a pair of rows.
+#[inline(always)]
+unsafe fn tiles<S: Simd, const R: usize, const N: usize, const PAIR: bool>(
+    simd: S,
+    block: &Block<'_, '_>,
+    place: Place,
+    count: usize,
+) {
+    let most = const {
+        match PAIR {
+            true if S::HALVES => most_pairs(N),
+            false if N <= most_vectors(S::REGISTERS) => most_rows(S::REGISTERS, N),
+            _ => 0,
+        }
+    };
     // Larger tiles never occur, so none is compiled.
-    if const { N > most_vectors(S::REGISTERS) || R > most_rows(S::REGISTERS, N) } {
+    if R > most {
         return;
     }
+    let (line, height) = (Line::<S, N, PAIR> { simd, last: place.last }, height::<PAIR>());
     for i in 0..count {
-        let place = Place { top: place.top + i * R, ..place };
+        let place = Place { top: place.top + i * R * height, ..place };
         // Arrays of vectors are read and written by constant indices only: anything else would keep them in memory.
         // SAFETY: the caller vouches for the rows and columns.
         unsafe {
-            let mut total = values::<S, R, N>(simd, block, 0, place);
+            let mut total = values::<S, R, N, PAIR>(line, block, 0, place);
             // Others are never added up.
-            if const { R <= most_summed(most_rows(S::REGISTERS, N)) } {
+            if !PAIR && R <= most_summed(most) {
                 for t in 1..block.tasks {
-                    let more = values::<S, R, N>(simd, block, t, place);
+                    let more = values::<S, R, N, PAIR>(line, block, t, place);
                     for r in 0..R {
                         for v in 0..N {
                             total[r][v] = simd.add(total[r][v], more[r][v]);
@@ -163,18 +211,15 @@ unsafe fn tiles<S: Simd, const R: usize, const N: usize>(simd: S, block: &Block<
             }
             let to = block.out.add(place.top * block.p.cols + place.left);
             for r in 0..R {
-                let to = to.add(r * block.p.cols);
+                let to = to.add(r * height * block.p.cols);
                 let mut row = total[r];
                 if block.add {
-                    let sum = load_row::<S, N>(simd, to, place.last);
+                    let sum = line.load(to, block.p.cols);
                     for v in 0..N {
                         row[v] = simd.add(sum[v], row[v]);
                     }
                 }
-                for v in 0..N - 1 {
-                    simd.store(to.add(v * S::LANES), row[v]);
-                }
-                simd.store_first(to.add((N - 1) * S::LANES), place.last, row[N - 1]);
+                line.store(to, block.p.cols, row);
             }
         }
     }
@@ -182,14 +227,15 @@ unsafe fn tiles<S: Simd, const R: usize, const N: usize>(simd: S, block: &Block<
 
 /// What the block's task `t` has in a tile.
 #[inline(always)]
-unsafe fn values<S: Simd, const R: usize, const N: usize>(
-    simd: S,
+unsafe fn values<S: Simd, const R: usize, const N: usize, const PAIR: bool>(
+    line: Line<S, N, PAIR>,
     block: &Block<'_, '_>,
     t: usize,
     place: Place,
 ) -> [[S::V; N]; R] {
     let (p, m) = (block.p, block.first + t);
-    let Place { top, left, last } = place;
+    let Place { top, left, .. } = place;
+    let (simd, height) = (line.simd, height::<PAIR>());
     let zero = simd.splat(0.0);
     let mut sums = [[zero; N]; R];
     // SAFETY: rows, columns and inner indices stay below the sizes that `check` has proved in bounds.
@@ -198,19 +244,20 @@ unsafe fn values<S: Simd, const R: usize, const N: usize>(
         if let (true, Some(base)) = (starts_at_base, &p.base) {
             let from = base.data.as_ptr().add(m * base.task + top * base.row + left);
             for r in 0..R {
-                sums[r] = load_row(simd, from.add(r * base.row), last);
+                sums[r] = line.load(from.add(r * height * base.row), base.row);
             }
         }
         if p.inner > 0 {
             let a = p.a.data.as_ptr().add(m * p.a.task + top * p.a.row);
-            sums = multiply(simd, block, a, block.b.add(t * p.b.task + left), last, sums);
+            sums = multiply(line, block, a, block.b.add(t * p.b.task + left), sums);
         }
         if !starts_at_base {
             let alpha = simd.splat(p.alpha);
             for r in 0..R {
                 let base = match &p.base {
                     Some(base) => {
-                        load_row(simd, base.data.as_ptr().add(m * base.task + (top + r) * base.row + left), last)
+                        let from = m * base.task + (top + r * height) * base.row + left;
+                        line.load(base.data.as_ptr().add(from), base.row)
                     }
                     None => [zero; N],
                 };
@@ -231,7 +278,7 @@ unsafe fn values<S: Simd, const R: usize, const N: usize>(
             After::Mask(mask) => {
                 let mask = mask.as_ptr().add((m * p.rows + top) * p.cols + left);
                 for r in 0..R {
-                    let mask = load_row::<S, N>(simd, mask.add(r * p.cols), last);
+                    let mask = line.load(mask.add(r * height * p.cols), p.cols);
                     for v in 0..N {
                         sums[r][v] = simd.where_gt(mask[v], zero, sums[r][v], zero);
                     }
@@ -244,40 +291,23 @@ unsafe fn values<S: Simd, const R: usize, const N: usize>(
 
 /// `sums + A B` of a tile whose first row of `A` begins at `a`, and whose columns of `B` begin at `b`.
 #[inline(always)]
-unsafe fn multiply<S: Simd, const R: usize, const N: usize>(
-    simd: S,
+unsafe fn multiply<S: Simd, const R: usize, const N: usize, const PAIR: bool>(
+    line: Line<S, N, PAIR>,
     block: &Block<'_, '_>,
     a: *const f32,
     b: *const f32,
-    last: usize,
     mut sums: [[S::V; N]; R],
 ) -> [[S::V; N]; R] {
     let p = block.p;
     // SAFETY: as for `values`.
     unsafe {
         for k in 0..p.inner {
-            let right = load_row::<S, N>(simd, b.add(k * block.stride), last);
+            let right = line.right(b.add(k * block.stride));
             for r in 0..R {
-                let x = simd.splat(*a.add(r * p.a.row + k * p.a.col));
-                for v in 0..N {
-                    sums[r][v] = simd.fma(x, right[v], sums[r][v]);
-                }
+                let x = a.add(r * height::<PAIR>() * p.a.row + k * p.a.col);
+                sums[r] = line.multiply(x, p.a.row, right, sums[r]);
             }
         }
     }
     sums
-}
-
-/// `N` vectors, the last of them with `last` lanes.
-#[inline(always)]
-unsafe fn load_row<S: Simd, const N: usize>(simd: S, from: *const f32, last: usize) -> [S::V; N] {
-    let mut row = [simd.splat(0.0); N];
-    // SAFETY: the caller vouches for so many numbers.
-    unsafe {
-        for v in 0..N - 1 {
-            row[v] = simd.load(from.add(v * S::LANES));
-        }
-        row[N - 1] = simd.load_first(from.add((N - 1) * S::LANES), last);
-    }
-    row
 }

@@ -30,6 +30,7 @@ fn first(n: usize) -> __mmask16 {
 impl Simd for Avx512 {
     const LANES: usize = 16;
     const REGISTERS: usize = 32;
+    const HALVES: bool = true;
     type V = __m512;
 
     #[inline(always)]
@@ -55,6 +56,28 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn store_first(self, p: *mut f32, n: usize, v: __m512) {
         unsafe { _mm512_mask_storeu_ps(p, first(n), v) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_halves(self, p: *const f32, q: *const f32, n: usize) -> __m512 {
+        unsafe {
+            let lower = _mm512_maskz_loadu_ps(first(n), p);
+            // Eight numbers before `q` may be nowhere: those lanes are not touched, and the address wraps.
+            _mm512_mask_loadu_ps(lower, first(n) << 8, q.wrapping_sub(8))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_halves(self, p: *mut f32, q: *mut f32, n: usize, v: __m512) {
+        unsafe {
+            _mm512_mask_storeu_ps(p, first(n), v);
+            _mm512_mask_storeu_ps(q.wrapping_sub(8), first(n) << 8, v);
+        }
+    }
+
+    #[inline(always)]
+    fn halves(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_mask_blend_ps(0xff00, a, b) }
     }
 
     #[inline(always)]

@@ -31,6 +31,8 @@ pub(crate) trait Simd: Copy {
     const LANES: usize;
     /// Vectors that the processor holds at once: what the size of a kernel's tile is chosen by.
     const REGISTERS: usize;
+    /// Whether the methods for halves are there: half vectors of two rows then share a vector, where a kernel knows how.
+    const HALVES: bool = false;
     /// The vector.
     type V: Copy;
 
@@ -56,6 +58,30 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `p` must be valid for writes of `n` numbers.
     unsafe fn store_first(self, p: *mut f32, n: usize, v: Self::V);
+
+    /// The first `n ≤ LANES / 2` numbers of `p` in the lower half and those of `q` in the upper one, zeros behind both.
+    ///
+    /// # Safety
+    /// `p` and `q` must be valid for reads of `n` numbers.
+    #[inline(always)]
+    unsafe fn load_halves(self, _p: *const f32, _q: *const f32, _n: usize) -> Self::V {
+        unreachable!("asked only where `HALVES` is set")
+    }
+
+    /// Writes what [`load_halves`](Self::load_halves) reads.
+    ///
+    /// # Safety
+    /// `p` and `q` must be valid for writes of `n` numbers.
+    #[inline(always)]
+    unsafe fn store_halves(self, _p: *mut f32, _q: *mut f32, _n: usize, _v: Self::V) {
+        unreachable!("asked only where `HALVES` is set")
+    }
+
+    /// The lower half of `a` and the upper half of `b`.
+    #[inline(always)]
+    fn halves(self, _a: Self::V, _b: Self::V) -> Self::V {
+        unreachable!("asked only where `HALVES` is set")
+    }
 
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
