@@ -44,7 +44,7 @@ pub(crate) fn sum_rows(x: &Value, base: Option<&Value>, alpha: f64, sum: bool) -
                 out.iter_mut().zip(&data[row * task..]).for_each(|(y, &base)| *y = base + alpha * *y);
             }
         } else if alpha != T::UNIT {
-            out.iter_mut().for_each(|y| *y = alpha * *y);
+            out.iter_mut().for_each(|y| *y *= alpha);
         }
         if !sum {
             return tensor(out, (m, o));
