@@ -4,7 +4,7 @@
 use candle_core::DType;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rekindle_autodiff::{Order, Result, Tensor, grad, grad_step, partial_vjp};
+use rekindle_autodiff::{ComposedScope, Order, Result, Tensor, grad, grad_step, partial_vjp};
 
 fn draw(rng: &mut ChaCha8Rng, shape: &[usize], dtype: DType) -> Tensor {
     let values: Vec<f64> = (0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect();
@@ -61,25 +61,33 @@ fn a_fused_relu_has_the_values_and_derivatives_of_two_operations() -> Result<()>
     Ok(())
 }
 
+/// Parameters after a step, and the gradients of the loss there; the step in the pass that makes the gradient or after it.
+fn stepped(dtype: DType, fused: bool) -> Result<Vec<Tensor>> {
+    let (leaves, x, y) = problem(dtype);
+    let shared: Vec<Tensor> = leaves.iter().map(Tensor::leaf).collect();
+    let w = expand(&shared);
+    let inner = loss(&w, &x, &y, true)?;
+    let stepped = if fused {
+        grad_step(&inner, &refs(&w), -0.3)?
+    } else {
+        let g = grad(&inner, &refs(&w), Order::Higher)?;
+        w.iter().zip(&g).map(|(w, g)| w.add_scaled(g, -0.3)).collect::<Result<_>>()?
+    };
+    let outer = grad(&loss(&stepped, &x, &y, true)?, &refs(&shared), Order::First)?;
+    Ok([stepped, outer].concat())
+}
+
 #[test]
 fn a_step_is_the_gradient_added_and_so_are_its_derivatives() -> Result<()> {
     for (dtype, bound) in [(DType::F64, 1e-12), (DType::F32, 1e-5)] {
-        let (leaves, x, y) = problem(dtype);
-        let outcome = |fused: bool| -> Result<Vec<Tensor>> {
-            let shared: Vec<Tensor> = leaves.iter().map(Tensor::leaf).collect();
-            let w = expand(&shared);
-            let inner = loss(&w, &x, &y, true)?;
-            let stepped = if fused {
-                grad_step(&inner, &refs(&w), -0.3)?
-            } else {
-                let g = grad(&inner, &refs(&w), Order::Higher)?;
-                w.iter().zip(&g).map(|(w, g)| w.add_scaled(g, -0.3)).collect::<Result<_>>()?
-            };
-            let outer = grad(&loss(&stepped, &x, &y, true)?, &refs(&shared), Order::First)?;
-            Ok([stepped, outer].concat())
+        let apart = stepped(dtype, false)?;
+        let composed = {
+            let _scope = ComposedScope::new();
+            stepped(dtype, true)?
         };
-        for (fused, plain) in outcome(true)?.iter().zip(&outcome(false)?) {
-            close(fused, plain, bound);
+        for ((fused, composed), apart) in stepped(dtype, true)?.iter().zip(&composed).zip(&apart) {
+            close(fused, apart, bound);
+            close(composed, apart, bound);
         }
     }
     Ok(())
