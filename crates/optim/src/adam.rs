@@ -56,7 +56,7 @@ impl Adam {
 
     /// `s m̂/(√v̂ + ε)`, and the next state.
     pub(crate) fn scaled(&self, s: f64, grads: &Params, state: &State) -> Result<(Params, State)> {
-        let step = AdamStep { factor: s, ..self.constants(state.step()) };
+        let step = self.constants(state.step(), s);
         let (mut first, mut second) = (Vec::with_capacity(grads.len()), Vec::with_capacity(grads.len()));
         let updates = grads.zip3(state.slot("m")?, state.slot("v")?, |g, m, v| {
             let recorded = is_recording() && [g, m, v].iter().any(|x| x.is_tracked());
@@ -69,8 +69,8 @@ impl Adam {
         Ok((updates, state.advance().with_slot("m", m).with_slot("v", v)))
     }
 
-    /// The constants of the update that follows `step` others.
-    fn constants(&self, step: u64) -> AdamStep {
+    /// The constants of the update that follows `step` others, times `factor`.
+    fn constants(&self, step: u64, factor: f64) -> AdamStep {
         let t = (step + 1) as f64;
         AdamStep {
             beta1: self.beta1,
@@ -78,7 +78,7 @@ impl Adam {
             eps: self.eps,
             correction1: 1.0 - libm::pow(self.beta1, t),
             correction2: 1.0 - libm::pow(self.beta2, t),
-            factor: 1.0,
+            factor,
         }
     }
 }

@@ -1,13 +1,11 @@
 //! Batched matrix products with what follows them.
 
-use std::borrow::Cow;
-
 use candle_core::{Layout, Tensor as Value};
 use rekindle_kernels as kernels;
 use rekindle_kernels::{Level, Matrix, Operand};
 use smallvec::SmallVec;
 
-use super::view::{Direct, direct, raw, slice, tensor};
+use super::view::{Direct, direct, even_lead, from_start, raw, slice, task_stride, tensor, with_rows};
 use super::{add, affine, mask_positive, relu, sum_keepdim};
 use crate::Result;
 use crate::ops::product::{After, Base, Epilogue};
@@ -90,32 +88,6 @@ fn one_pass(
     let mut out = Vec::new();
     kernels::product(Level::current(), &product, &mut out)?;
     tensor(out, [if epilogue.sum { &[1] } else { lead }, &[rows, cols]].concat())
-}
-
-/// The tensor itself where all axes but the last `inner` ones can be walked with one stride, a copy otherwise.
-fn even_lead(x: &Value, inner: usize) -> Result<Cow<'_, Value>> {
-    let lead = x.rank() - inner;
-    // An axis of size 1 may have any stride; what counts is how its neighbours follow each other.
-    let mut axes = x.dims()[..lead].iter().zip(&x.stride()[..lead]).filter(|(n, _)| **n != 1);
-    let mut outer = axes.next();
-    let even = axes.all(|inner| outer.replace(inner).is_none_or(|(_, stride)| *stride == inner.0 * inner.1));
-    if even { Ok(Cow::Borrowed(x)) } else { Ok(Cow::Owned(x.contiguous()?)) }
-}
-
-/// As [`even_lead`], with the elements of a row side by side.
-pub(super) fn with_rows(x: &Value, inner: usize) -> Result<Cow<'_, Value>> {
-    if x.stride().last() == Some(&1) { even_lead(x, inner) } else { Ok(Cow::Owned(x.contiguous()?)) }
-}
-
-/// The distance of two tasks in a layout whose first `lead` axes can be walked with one stride.
-pub(super) fn task_stride(layout: &Layout, lead: usize) -> usize {
-    (0..lead).rev().find(|&axis| layout.dims()[axis] != 1).map_or(0, |axis| layout.stride()[axis])
-}
-
-/// A storage from a layout's first element on.
-pub(super) fn from_start<'a, T>(data: &'a [T], layout: &Layout) -> &'a [T] {
-    // An empty view may start behind the end of its storage.
-    data.get(layout.start_offset()..).unwrap_or(&[])
 }
 
 /// A layout's matrices, one for each place in the leading axes, and their size as they are read.

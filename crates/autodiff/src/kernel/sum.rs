@@ -3,8 +3,7 @@
 use candle_core::Tensor as Value;
 use rekindle_kernels::Float;
 
-use super::product::{from_start, task_stride, with_rows};
-use super::view::{Real, dispatch, raw, slice, tensor, vectorise};
+use super::view::{Real, dispatch, from_start, raw, slice, task_stride, tensor, vectorise, with_rows};
 use crate::Result;
 
 /// Independent partial sums of one long row; written out, so that every vector width gives the same bits.

@@ -1,9 +1,9 @@
 //! When a direct kernel may run, and how it reads candle tensors.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use candle_core::{DType, Device, Layout, Shape, Storage, Tensor as Value, WithDType};
-
 use rekindle_kernels::Level;
 
 use crate::{Error, Result};
@@ -134,6 +134,32 @@ macro_rules! slice {
     };
 }
 pub(crate) use slice;
+
+/// The tensor itself where all axes but the last `inner` ones can be walked with one stride, a copy otherwise.
+pub(super) fn even_lead(x: &Value, inner: usize) -> Result<Cow<'_, Value>> {
+    let lead = x.rank() - inner;
+    // An axis of size 1 may have any stride; what counts is how its neighbours follow each other.
+    let mut axes = x.dims()[..lead].iter().zip(&x.stride()[..lead]).filter(|(n, _)| **n != 1);
+    let mut outer = axes.next();
+    let even = axes.all(|inner| outer.replace(inner).is_none_or(|(_, stride)| *stride == inner.0 * inner.1));
+    if even { Ok(Cow::Borrowed(x)) } else { Ok(Cow::Owned(x.contiguous()?)) }
+}
+
+/// As [`even_lead`], with the elements of a row side by side.
+pub(super) fn with_rows(x: &Value, inner: usize) -> Result<Cow<'_, Value>> {
+    if x.stride().last() == Some(&1) { even_lead(x, inner) } else { Ok(Cow::Owned(x.contiguous()?)) }
+}
+
+/// The distance of two tasks in a layout whose first `lead` axes can be walked with one stride.
+pub(super) fn task_stride(layout: &Layout, lead: usize) -> usize {
+    (0..lead).rev().find(|&axis| layout.dims()[axis] != 1).map_or(0, |axis| layout.stride()[axis])
+}
+
+/// A storage from a layout's first element on.
+pub(super) fn from_start<'a, T>(data: &'a [T], layout: &Layout) -> &'a [T] {
+    // An empty view may start behind the end of its storage.
+    data.get(layout.start_offset()..).unwrap_or(&[])
+}
 
 /// A new CPU tensor.
 pub(crate) fn tensor<T: WithDType>(data: Vec<T>, shape: impl Into<Shape>) -> Result<Value> {
