@@ -92,7 +92,7 @@ fn on_tape(g: &Tensor, m: &Tensor, v: &Tensor, step: AdamStep) -> rekindle_autod
     let v = v.scale(step.beta2)?.add_scaled(&g.sqr()?, 1.0 - step.beta2)?;
     let root = safe_sqrt(&v.scale(1.0 / step.correction2)?)?;
     let direction = m.scale(1.0 / step.correction1)?.div(&root.shift(step.eps)?)?;
-    Ok([m, v, if step.factor == 1.0 { direction } else { direction.scale(step.factor)? }])
+    Ok([m, v, direction.scale(step.factor)?])
 }
 
 impl Transform for Adam {

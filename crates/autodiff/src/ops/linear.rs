@@ -35,7 +35,7 @@ impl Tensor {
         let y = kernel::sum_rows(self.value(), base.as_ref().map(Self::value), alpha, sum_here)?;
         let rows = self.dim(1)?;
         let vjp = move |up: &Upstream<'_>| {
-            let by_rows = up.wants(0).then(|| scaled(up.grad(), alpha)?.repeat_rows(rows)).transpose()?;
+            let by_rows = up.wants(0).then(|| up.grad().scale(alpha)?.repeat_rows(rows)).transpose()?;
             Ok(smallvec![by_rows, up.wants(1).then(|| up.grad().clone())])
         };
         let y = match &base {
@@ -52,10 +52,6 @@ impl Tensor {
         let y = self.value().unsqueeze(1)?.broadcast_as((m, rows, o))?;
         Ok(Self::unary(y, self, |up| up.grad().sum_rows(up.accept(0))))
     }
-}
-
-fn scaled(g: &Tensor, alpha: f64) -> Result<Tensor> {
-    if alpha == 1.0 { Ok(g.clone()) } else { g.scale(alpha) }
 }
 
 fn affine(x: &Tensor, w: &Tensor, b: Option<&Tensor>, after: After) -> Result<Tensor> {

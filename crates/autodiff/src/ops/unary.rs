@@ -21,9 +21,9 @@ impl Tensor {
         Ok(Self::unary(kernel::affine(self.value(), a, b)?, self, move |up| up.grad().scale(a)))
     }
 
-    /// `a·x`.
+    /// `a·x`; with `a = 1` the tensor itself.
     pub fn scale(&self, a: f64) -> Result<Self> {
-        self.affine(a, 0.0)
+        if a == 1.0 { Ok(self.clone()) } else { self.affine(a, 0.0) }
     }
 
     /// `x + b`.

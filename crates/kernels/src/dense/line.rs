@@ -61,13 +61,8 @@ impl<S: Simd, const N: usize, const PAIR: bool> Line<S, N, PAIR> {
         }
     }
 
-    /// A row of the right operand, as [`multiply`](Self::multiply) takes it: the same for both rows of a pair.
-    #[inline(always)]
-    pub(super) unsafe fn right(self, from: *const f32) -> [S::V; N] {
-        unsafe { self.load(from, 0) }
-    }
-
-    /// `line + a right` of one inner index, `a` the number at `a`, or for the second row that `stride` behind.
+    /// `line + a right` of one inner index: `a` the number at `a`, for the second row that `stride` behind; `right` a row of
+    /// the right operand, loaded with stride 0, since both rows of a pair take the same.
     #[inline(always)]
     pub(super) unsafe fn multiply(
         self,

@@ -18,6 +18,7 @@ mod pack;
 mod portable;
 mod split;
 mod tile;
+mod walk;
 
 pub(crate) use onto::{add_product, write_product};
 pub(crate) use pack::transposed;
@@ -153,7 +154,7 @@ impl Kernel for Tiles<'_, '_> {
 
     #[inline(always)]
     fn simd<S: Simd>(self, simd: S) {
-        tile::product(simd, &self.p, self.out);
+        walk::product(simd, &self.p, self.out);
     }
 }
 

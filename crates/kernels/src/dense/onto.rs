@@ -4,7 +4,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::{Product, portable, tile};
+use super::{Product, portable, walk};
 use crate::Level;
 use crate::level::Kernel;
 use crate::memory::as_uninit;
@@ -50,6 +50,6 @@ impl Kernel for Onto<'_, '_> {
     #[inline(always)]
     fn simd<S: Simd>(self, simd: S) {
         // SAFETY: `run` has checked the operands and the size of `out`.
-        unsafe { tile::single(simd, &self.p, self.out.as_mut_ptr().cast(), self.add) };
+        unsafe { walk::single(simd, &self.p, self.out.as_mut_ptr().cast(), self.add) };
     }
 }

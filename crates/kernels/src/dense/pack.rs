@@ -9,34 +9,34 @@ use crate::Level;
 use crate::level::Kernel;
 use crate::simd::Simd;
 
-/// Copies `[inner, cols]` with `row = 1` from element `start` on into rows of `cols` numbers.
+/// Copies the `[inner, cols]` numbers at `from`, where rows are `row` and columns `col` apart, into rows of `cols` numbers.
 ///
 /// # Safety
-/// The operand's elements must lie within its slice.
+/// All of them must be valid for reads, and `to` for as many writes.
 #[inline(always)]
-pub(super) unsafe fn transpose<S: Simd>(simd: S, b: &Operand<'_>, start: usize, sizes: [usize; 2], out: &mut Vec<f32>) {
-    let [inner, cols] = sizes;
-    out.clear();
-    out.reserve(inner * cols);
-    let (from, to) = (b.data.as_ptr(), out.as_mut_ptr());
-    // SAFETY: blocks stay within `inner × cols` on both sides; every element of `out` is written before it is counted.
+pub(super) unsafe fn transpose<S: Simd>(
+    simd: S,
+    from: *const f32,
+    [row, col]: [usize; 2],
+    [inner, cols]: [usize; 2],
+    to: *mut f32,
+) {
+    // SAFETY: blocks stay within `inner × cols` on both sides.
     unsafe {
-        let from = from.add(start);
         for k in (0..inner).step_by(8) {
             let height = (inner - k).min(8);
             for j in (0..cols).step_by(8) {
                 let width = (cols - j).min(8);
-                let (from, to) = (from.add(j * b.col + k * b.row), to.add(k * cols + j));
-                if height == 8 && width == 8 && b.row == 1 {
-                    simd.transpose8(from, b.col, to, cols);
+                let (from, to) = (from.add(j * col + k * row), to.add(k * cols + j));
+                if height == 8 && width == 8 && row == 1 {
+                    simd.transpose8(from, col, to, cols);
                 } else {
                     for (k, j) in (0..height).flat_map(|k| (0..width).map(move |j| (k, j))) {
-                        *to.add(k * cols + j) = *from.add(j * b.col + k * b.row);
+                        *to.add(k * cols + j) = *from.add(j * col + k * row);
                     }
                 }
             }
         }
-        out.set_len(inner * cols);
     }
 }
 
@@ -65,7 +65,12 @@ impl Kernel for Transpose<'_, '_> {
 
     #[inline(always)]
     fn simd<S: Simd>(self, simd: S) {
-        // SAFETY: `transposed` has made the operand of the whole matrix.
-        unsafe { transpose(simd, &self.b, 0, self.sizes, self.out) };
+        let (Operand { data, row, col, .. }, len) = (self.b, self.b.data.len());
+        self.out.reserve(len);
+        // SAFETY: `transposed` has made the operand of the whole matrix, all of which is written before it is counted.
+        unsafe {
+            transpose(simd, data.as_ptr(), [row, col], self.sizes, self.out.as_mut_ptr());
+            self.out.set_len(len);
+        }
     }
 }

@@ -48,23 +48,33 @@ pub(super) fn even(n: usize, most: usize) -> [Run; 2] {
     [first, Run { first: longer * (len + 1), len, count: parts - longer }]
 }
 
-/// How all tasks of a product are split: parts of the columns, counted in vectors, each with the parts of the rows.
+/// How all tasks of a product are split.
 #[derive(Clone, Copy)]
-pub(super) struct Split([(Run, [Run; 2]); 2]);
+pub(super) struct Split {
+    /// Parts of the columns, counted in vectors, each with the parts of the rows.
+    columns: [(Run, [Run; 2]); 2],
+    /// Parts of the pairs of rows, for columns whose last vector is at most half full, where it pays to pair rows there.
+    pub(super) pairs: Option<[Run; 2]>,
+}
 
 impl Split {
     /// Of `rows × cols` in vectors of `S`; `summed` where tiles are added up over tasks while they are in registers.
     #[inline(always)]
     pub(super) fn of<S: Simd>(rows: usize, cols: usize, summed: bool) -> Self {
-        Self(even(cols.div_ceil(S::LANES), most_vectors(S::REGISTERS)).map(|run| {
+        let columns = even(cols.div_ceil(S::LANES), most_vectors(S::REGISTERS)).map(|run| {
             let most = most_rows(S::REGISTERS, run.len);
             (run, even(rows, if summed { most_summed(most) } else { most }))
-        }))
+        });
+        // The last vector belongs to the second part, which is never empty.
+        let vectors = columns[1].0.len;
+        // Tiles that are added up have half of the registers, too few for pairs to pay.
+        let pays = S::HALVES && 2 * ((cols - 1) % S::LANES + 1) <= S::LANES && vectors <= 3 && !summed;
+        Self { columns, pairs: pays.then(|| even(rows / 2, most_pairs(2 * vectors - 1))) }
     }
 
     /// The parts of the columns that are not empty.
     #[inline(always)]
     pub(super) fn columns(&self) -> impl Iterator<Item = &(Run, [Run; 2])> {
-        self.0.iter().filter(|(run, _)| run.count > 0)
+        self.columns.iter().filter(|(run, _)| run.count > 0)
     }
 }

@@ -20,8 +20,7 @@ pub(super) fn grad(
     let mut losses: Option<Tensor> = None;
     for (k, &weight) in weights.iter().enumerate() {
         if weight != 0.0 {
-            let loss = inner.outer_loss(phi, &theta, &tasks.query, k)?;
-            let loss = if weight == 1.0 { loss } else { loss.scale(weight)? };
+            let loss = inner.outer_loss(phi, &theta, &tasks.query, k)?.scale(weight)?;
             losses = Some(match losses {
                 None => loss,
                 Some(sum) => sum.add(&loss)?,
