@@ -23,7 +23,7 @@ pub use baseline::{CriticFit, CriticFitted, LinearBaseline};
 pub use error::{Error, Result};
 pub use experience::Experience;
 pub use policy::{
-    Act, ActionHead, Categorical, Deviation, Distribution, FeedForward, Gaussian, Memory, Net, Outputs, Policy,
-    Recurrent, Sequence,
+    Act, ActionHead, Attentive, AttentiveConfig, Categorical, Deviation, Distribution, FeedForward, Gaussian, Memory,
+    Net, Outputs, Policy, Recurrent, Sequence,
 };
 pub use rollout::{Collector, Finished, Rollout, Values};

@@ -34,6 +34,7 @@ mod progressive;
 mod randomised;
 mod reptile_sinusoid;
 mod rl2;
+mod rl2_cells;
 mod self_supervision;
 mod soft_q;
 mod speed_envs;

@@ -3,12 +3,14 @@
 //! A policy holds sizes, never tensors: parameters are an argument, with a task axis, and everything is differentiable in
 //! them to any order. That is what lets MAML adapt M policies in one graph.
 
+mod attentive;
 mod categorical;
 mod distribution;
 mod gaussian;
 mod net;
 mod picture;
 mod recurrent;
+mod segments;
 
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use rand_chacha::ChaCha8Rng;
 use rekindle_autodiff::{NoRecord, Params, Tensor};
 use rekindle_envs::{ActionBuffer, Space};
 
+pub use attentive::{Attentive, AttentiveConfig};
 pub use categorical::Categorical;
 pub use distribution::{ActionHead, Deviation, Distribution};
 pub use gaussian::Gaussian;

@@ -12,6 +12,7 @@ use rekindle_autodiff::{Params, Tensor};
 use rekindle_nn::{Builder, Gru, Init, Layer, Linear};
 
 use super::net::{FeedForward, Net, Sequence, over_tasks};
+use super::segments::{clear, segments};
 use crate::{Error, Result};
 
 /// A GRU of H units with a linear layer behind it and, if given, an encoder before it: leaves `encoder.…`, `gru.…`,
@@ -62,20 +63,13 @@ impl Recurrent {
         Ok(Self { gru: self.gru.remembering(steps)?, ..self })
     }
 
-    /// All states `[T, M, B, H]`, segment by segment: a sequence is cut where any row begins anew.
+    /// All states `[T, M, B, H]`, segment by segment.
     fn states(&self, params: &Params, xs: &Tensor, starts: &[bool], memory: &Tensor) -> Result<Tensor> {
-        let (steps, rows) = (xs.dims()[0], xs.dims()[1] * xs.dims()[2]);
-        let begins = |t: usize| starts[t * rows..(t + 1) * rows].contains(&true);
-        let mut cuts: Vec<usize> = (1..steps).filter(|&t| begins(t)).collect();
-        cuts.insert(0, 0);
-        cuts.push(steps);
-        let (mut h, mut parts) = (memory.clone(), Vec::with_capacity(cuts.len() - 1));
-        for (&from, &to) in cuts.iter().zip(&cuts[1..]) {
-            if begins(from) {
-                h = clear(&h, &starts[from * rows..(from + 1) * rows])?;
-            }
-            let states = self.gru.sequence(params, &xs.narrow(0, from, to - from)?, &h)?;
-            h = states.narrow(0, to - from - 1, 1)?.squeeze(0)?;
+        let (mut h, mut parts) = (memory.clone(), Vec::new());
+        for segment in segments(starts, xs.dims()[0]) {
+            h = clear(&h, segment.starts)?;
+            let states = self.gru.sequence(params, &xs.narrow(0, segment.from, segment.len)?, &h)?;
+            h = states.narrow(0, segment.len - 1, 1)?.squeeze(0)?;
             parts.push(states);
         }
         if let [all] = &parts[..] {
@@ -83,17 +77,6 @@ impl Recurrent {
         }
         Ok(Tensor::cat(&parts.iter().collect::<Vec<_>>(), 0)?)
     }
-}
-
-/// The state `[M, B, H]` with zeros in the marked rows `[M, B]`.
-fn clear(h: &Tensor, starts: &[bool]) -> Result<Tensor> {
-    if !starts.contains(&false) {
-        return Ok(h.zeros_like()?);
-    }
-    let &[m, b, _] = h.dims() else { return Err(Error::shape("the memory", h.dims(), "[M, B, H]")) };
-    let keep: Vec<f32> = starts.iter().map(|&start| f32::from(u8::from(!start))).collect();
-    let keep = Tensor::from_vec(keep, (m, b, 1))?.to_dtype(h.dtype())?.to_device(h.device())?;
-    Ok(h.mul(&keep)?)
 }
 
 impl Net for Recurrent {

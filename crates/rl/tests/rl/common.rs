@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rekindle_autodiff::{Params, Tensor};
 use rekindle_envs::Space;
 use rekindle_nn::Activation;
-use rekindle_rl::{ActionHead, Deviation, FeedForward, Policy, Recurrent, Result};
+use rekindle_rl::{ActionHead, Attentive, AttentiveConfig, Deviation, FeedForward, Policy, Recurrent, Result};
 
 pub(crate) fn rng(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
@@ -35,6 +35,12 @@ pub(crate) fn recurrent(inputs: usize, space: &Space) -> Policy {
 /// A GRU whose last output is the value.
 pub(crate) fn shared(inputs: usize, space: &Space) -> Policy {
     Policy::with_shared_value(Recurrent::new(inputs, 5, space.n_features() + 1).unwrap(), head(space)).unwrap()
+}
+
+/// Attention over four steps, fewer than the tests have.
+pub(crate) fn attentive(inputs: usize, space: &Space) -> Policy {
+    let config = AttentiveConfig { hidden: 6, width: 4, ..AttentiveConfig::new(inputs, space.n_features() + 1, 4) };
+    Policy::with_shared_value(Attentive::new(config).unwrap(), head(space)).unwrap()
 }
 
 /// Parameters whose last layers are as large as the others, so that nothing is almost zero.

@@ -6,7 +6,7 @@ use rekindle_envs::Space;
 use rekindle_rl::{Experience, FeedForward, Memory, Net, Policy, Result, Sequence, mean_kl, ratio_loss};
 
 use crate::common::{
-    assert_close, elements, feed_forward, init, noise_tensor, on_tape, per_task, recurrent, rng, shared,
+    assert_close, attentive, elements, feed_forward, init, noise_tensor, on_tape, per_task, recurrent, rng, shared,
 };
 
 const D: usize = 3;
@@ -16,7 +16,10 @@ fn spaces() -> [Space; 2] {
 }
 
 fn policies() -> Vec<Policy> {
-    spaces().iter().flat_map(|space| [feed_forward(D, space), recurrent(D, space), shared(D, space)]).collect()
+    spaces()
+        .iter()
+        .flat_map(|space| [feed_forward(D, space), recurrent(D, space), shared(D, space), attentive(D, space)])
+        .collect()
 }
 
 /// Rows begin anew at different steps; some twice, some never.
