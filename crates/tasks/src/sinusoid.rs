@@ -13,7 +13,7 @@ use std::ops::Range;
 use candle_core::{Device, Tensor};
 use rand::{Rng, RngCore, seq::index};
 
-use crate::sine::sine;
+use crate::sine::sines;
 use crate::{Batch, Error, Result, TaskBatch, TaskSampler};
 
 /// A distribution over sine waves. Default: the 10-shot protocol of MAML.
@@ -164,9 +164,13 @@ impl Points {
             if oracle {
                 self.x.extend([wave.amplitude, wave.phase]);
             }
-            // This sine has the same bits on every machine; the platform's may not.
-            self.y.push(wave.amplitude * sine(x - wave.phase));
         }
+        let start = self.y.len();
+        self.y.extend(xs.iter().map(|x| x - wave.phase));
+        let ys = &mut self.y[start..];
+        // These sines have the same bits on every machine; the platform's may not.
+        sines(ys);
+        ys.iter_mut().for_each(|y| *y *= wave.amplitude);
     }
 
     fn batch(self, n_tasks: usize, n: usize) -> Result<Batch> {

@@ -61,7 +61,7 @@ fn study(ctx: &Context) -> Study {
     let quick = TransformerConfig { width: 32, layers: 2, hidden: 64, ..tiny() };
     ctx.mode().of([
         sizes(2, quick, 6_000, [3e-3, 1e-4]),
-        sizes(5, tiny(), 40_000, [1e-3, 1e-5]),
+        sizes(5, TransformerConfig { layers: 8, ..tiny() }, 40_000, [1e-3, 1e-5]),
         sizes(20, TransformerConfig::small(), 500_000, [1e-4, 1e-4]),
     ])
 }

@@ -42,7 +42,11 @@ impl AttentiveConfig {
         Self { inputs, outputs, context, hidden: 64, width: 64, heads: 2 }
     }
 
-    fn validate(&self) -> Result<()> {
+    /// Checks the sizes.
+    ///
+    /// # Errors
+    /// Naming the one that does not fit.
+    pub fn validate(&self) -> Result<()> {
         let Self { inputs, outputs, context, hidden, width, heads } = *self;
         let sizes =
             [("inputs", inputs), ("outputs", outputs), ("context", context), ("hidden", hidden), ("heads", heads)];
@@ -58,7 +62,18 @@ impl AttentiveConfig {
 /// and `out.…`, each a linear layer.
 ///
 /// Its memory `[M, B, C (2 D + 1) + F]` holds keys and values of C steps, the latest last, each with a 1 behind it where
-/// there was such a step; and the last observation.
+/// there was such a step; and the last observation. So a step costs a copy of the memory, and a sequence O(T²).
+///
+/// ```
+/// use rekindle_envs::Space;
+/// use rekindle_rl::{ActionHead, Attentive, AttentiveConfig, Deviation, Policy};
+/// let head = ActionHead::new(&Space::discrete(5), Deviation::default())?;
+/// // Five actions and the value, from 18 features, over trials of a hundred steps.
+/// let net = Attentive::new(AttentiveConfig::new(18, head.n_outputs() + 1, 100))?;
+/// let policy = Policy::with_shared_value(net, head)?;
+/// assert!(policy.is_recurrent());
+/// # Ok::<(), rekindle_rl::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Attentive {
     config: AttentiveConfig,
@@ -105,7 +120,7 @@ impl Attentive {
 
     /// Outputs `[M, B, T, O]` for `xs [M, B, T, F]`, and the memory after them. `fresh`: the memory is known to be empty.
     fn segment(&self, params: &Params, xs: &Tensor, memory: &Tensor, fresh: bool) -> Result<(Tensor, Tensor)> {
-        let AttentiveConfig { inputs, context, hidden, width, .. } = self.config;
+        let AttentiveConfig { inputs, outputs, context, width, .. } = self.config;
         let &[m, b, t, _] = xs.dims() else { unreachable!("`forward` has made four axes") };
         let kept = context * (2 * width + 1);
         let before = memory.narrow(2, 0, kept)?.reshape((m, b, context, 2 * width + 1))?;
@@ -120,8 +135,7 @@ impl Attentive {
         let all = if fresh { new } else { Tensor::cat(&[&before, &new], 2)? };
         let a = self.look(&queries, &all)?.reshape((m, b * t, width))?;
         let mixed = self.mix.forward_relu(params, &Tensor::cat(&[&e, &a], 2)?)?;
-        let y = self.out.forward(params, &mixed)?.reshape((m, b, t, self.config.outputs))?;
-        debug_assert_eq!(e.dims()[2], hidden, "the layers have their sizes");
+        let y = self.out.forward(params, &mixed)?.reshape((m, b, t, outputs))?;
         let seen = all.dims()[2];
         let steps = all.narrow(2, seen.saturating_sub(context), seen.min(context))?;
         let steps = steps.pad(2, context.saturating_sub(seen), 0)?.reshape((m, b, kept))?;

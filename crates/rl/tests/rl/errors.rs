@@ -5,11 +5,11 @@ use rekindle_envs::{CartPole, Pendulum, Space, VecEnv};
 use rekindle_nn::Activation;
 use rekindle_rl::returns::{Path, gae};
 use rekindle_rl::{
-    A2c, ActionHead, Collector, CriticFit, Deviation, FeedForward, Policy, Ppo, PpoConfig, Recurrent, Result, Sequence,
-    TrustRegionConfig,
+    A2c, ActionHead, Attentive, AttentiveConfig, Collector, CriticFit, Deviation, FeedForward, Policy, Ppo, PpoConfig,
+    Recurrent, Result, Sequence, TrustRegionConfig,
 };
 
-use crate::common::{feed_forward, head, init, noise_tensor, recurrent, rng};
+use crate::common::{attentive, feed_forward, head, init, noise_tensor, recurrent, rng};
 
 #[track_caller]
 fn says<T>(result: Result<T>, parts: &[&str]) {
@@ -60,6 +60,13 @@ fn shapes_are_checked() -> Result<()> {
         &["memory", "[1, 3, 5]", "[1, 2, 5]"],
     );
     says(policy.forward(&params, Sequence { obs: &obs, starts: &[false; 3] }, &memory), &["starts", "[2, 1, 2]"]);
+    let policy = attentive(3, &Space::discrete(2));
+    let params = init(&policy, 1, DType::F64);
+    // Four steps of 2·4 + 1 numbers, and an observation.
+    says(
+        policy.forward(&params, Sequence { obs: &obs, starts: &[false; 4] }, &memory),
+        &["memory", "[1, 3, 5]", "[1, 2, 39]"],
+    );
     let path = |rewards| Path { rewards, terminated: &[false; 4], truncated: &[false; 4], n_rows: 2 };
     says(gae(path(&[0.0; 4]), &[0.0; 4], &[0.0; 3], 0.9, 0.9), &["[3]", "[4]"]);
     says(gae(path(&[0.0; 3]), &[0.0; 3], &[0.0; 3], 0.9, 0.9), &["[3]", "[T, 2]"]);
@@ -74,6 +81,9 @@ fn settings_are_checked() {
     says(Ppo::new(PpoConfig { lambda: f64::NAN, ..PpoConfig::default() }), &["lambda", "NaN"]);
     says(Ppo::new(PpoConfig { target_kl: Some(-1.0), ..PpoConfig::default() }), &["target_kl", "-1"]);
     says(TrustRegionConfig { max_kl: 0.0, ..TrustRegionConfig::default() }.validate(), &["max_kl"]);
+    let attention = AttentiveConfig::new(3, 2, 10);
+    says(Attentive::new(AttentiveConfig { context: 0, ..attention }), &["context", "at least 1"]);
+    says(Attentive::new(AttentiveConfig { width: 7, ..attention }), &["width", "7", "multiple of `heads`"]);
     says(TrustRegionConfig { backtrack: 1.0, ..TrustRegionConfig::default() }.validate(), &["backtrack"]);
 }
 
