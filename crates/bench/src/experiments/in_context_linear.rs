@@ -27,7 +27,7 @@ impl Experiment for InContextLinear {
          all prefixes, 64 prompts an iteration. Inputs of more than 5 dimensions begin with 5, as in the paper's curriculum. The error is that on 1,280 prompts, over the error \
          of answering zero.\n\n\
          - Quick: d = 2, a very small transformer (32 wide, 2 layers, 2 heads) with ReLU, Adam from `3e-3` along a cosine.\n\
-         - Standard: d = 5, the paper's \"tiny\" transformer (64 wide, 3 layers, 2 heads) with ReLU, Adam from `1e-3` along a cosine.\n\
+         - Standard: d = 5, the paper's \"tiny\" transformer (64 wide, 2 heads) with ReLU and 8 layers in place of 3, Adam from `1e-3` along a cosine.\n\
          - Full: d = 20, the paper's \"small\" transformer (128 wide, 6 layers, 4 heads) with GELU, Adam with `1e-4`, 500,000 \
            iterations; for a GPU.\n\n\
          *Least squares* takes the weights of least norm; its error is (d − k)/d after k < d examples, then none. *Averaging* has \
