@@ -14,7 +14,7 @@ use rekindle_autodiff::{Params, Tensor};
 use rekindle_nn::{Builder, Init, Layer, Linear, attention};
 
 use super::net::{Net, Sequence};
-use super::segments::{clear, segments};
+use super::segments::{clear, fitting, segments};
 use crate::error::at_least_one;
 use crate::{Error, Result};
 
@@ -195,14 +195,7 @@ impl Net for Attentive {
 
     fn forward(&self, params: &Params, xs: Sequence<'_>, memory: Option<&Tensor>) -> Result<(Tensor, Option<Tensor>)> {
         let [t, m, b] = xs.dims()?;
-        let size = self.memory_size().unwrap_or_default();
-        let mut memory = match memory {
-            Some(memory) if memory.dims() == [m, b, size] && t > 0 => memory.clone(),
-            found => {
-                let found = found.map_or(&[][..], Tensor::dims);
-                return Err(Error::shape("the memory", found, format!("[{m}, {b}, {size}] and T ≥ 1")));
-            }
-        };
+        let mut memory = fitting(memory, [t, m, b], self.memory_size().unwrap_or_default())?.clone();
         let obs = xs.obs.permute(&[1, 2, 0, 3])?.contiguous()?; // [M, B, T, F]
         let mut parts = Vec::new();
         for segment in segments(xs.starts, t) {

@@ -12,8 +12,8 @@ use rekindle_autodiff::{Params, Tensor};
 use rekindle_nn::{Builder, Gru, Init, Layer, Linear};
 
 use super::net::{FeedForward, Net, Sequence, over_tasks};
-use super::segments::{clear, segments};
-use crate::{Error, Result};
+use super::segments::{clear, fitting, segments};
+use crate::Result;
 
 /// A GRU of H units with a linear layer behind it and, if given, an encoder before it: leaves `encoder.…`, `gru.…`,
 /// `out.…`. Its memory is the state `[M, B, H]`.
@@ -105,13 +105,7 @@ impl Net for Recurrent {
 
     fn forward(&self, params: &Params, xs: Sequence<'_>, memory: Option<&Tensor>) -> Result<(Tensor, Option<Tensor>)> {
         let [t, m, b] = xs.dims()?;
-        let memory = match memory {
-            Some(memory) if memory.dims() == [m, b, self.gru.units()] && t > 0 => memory,
-            found => {
-                let found = found.map_or(&[][..], Tensor::dims);
-                return Err(Error::shape("the memory", found, format!("[{m}, {b}, {}] and T ≥ 1", self.gru.units())));
-            }
-        };
+        let memory = fitting(memory, [t, m, b], self.gru.units())?;
         let encoded = match &self.encoder {
             Some(encoder) => encoder.forward(&params.sub_params("encoder")?, xs, None)?.0,
             None => xs.obs.clone(),

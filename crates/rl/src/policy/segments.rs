@@ -4,6 +4,14 @@ use rekindle_autodiff::Tensor;
 
 use crate::{Error, Result};
 
+/// The memory of a sequence `[T, M, B]`, known to be `[M, B, size]` and to have a step to serve.
+pub(super) fn fitting(memory: Option<&Tensor>, [t, m, b]: [usize; 3], size: usize) -> Result<&Tensor> {
+    memory.filter(|memory| memory.dims() == [m, b, size] && t > 0).ok_or_else(|| {
+        let found = memory.map_or(&[][..], Tensor::dims);
+        Error::shape("the memory", found, format!("[{m}, {b}, {size}] and T ≥ 1"))
+    })
+}
+
 /// Steps in a row of which only the first may be where rows begin.
 pub(super) struct Segment<'a> {
     pub(super) from: usize,
