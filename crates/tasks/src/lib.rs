@@ -3,6 +3,7 @@
 mod task; // read first
 
 mod augment;
+mod augmented;
 mod class_batches;
 mod dataset;
 #[cfg(feature = "images")]
@@ -22,6 +23,7 @@ mod mixture;
 mod omniglot;
 mod packed;
 mod prefetch;
+mod relabelled;
 mod resize;
 mod rotated;
 pub mod sets;
@@ -29,6 +31,7 @@ mod shuffled;
 mod sine;
 mod sinusoid;
 mod split;
+mod stages;
 mod subset;
 pub mod tfrecord;
 mod unlabelled;
@@ -36,6 +39,7 @@ mod unlabelled;
 mod error;
 
 pub use augment::Augment;
+pub use augmented::Augmented;
 pub use class_batches::ClassBatches;
 pub use dataset::ClassDataset;
 pub use error::{Error, Result};
@@ -59,10 +63,12 @@ pub use mixture::Mixture;
 pub use omniglot::Omniglot;
 pub use packed::Packed;
 pub use prefetch::{Prefetch, batch_rng};
+pub use relabelled::Relabelled;
 pub use rotated::Rotated;
 pub use shuffled::Shuffled;
 pub use sinusoid::{Inputs, Sinusoid};
 pub use split::{Splits, read_names};
+pub use stages::Stages;
 pub use subset::Subset;
 pub use task::{Batch, TaskBatch, TaskSampler};
 pub use unlabelled::{PartlyLabelled, UNLABELLED};

@@ -11,7 +11,8 @@ use rekindle_autodiff::Params;
 use rekindle_meta::{EvalConfig, Evaluation, MetaLearner, Runner, Setting, TrainConfig, Trained, evaluate};
 use rekindle_optim::{Adam, Schedule, Transform};
 use rekindle_tasks::{
-    ClassDataset, FewShot, FewShotSampler, Glyphs, InMemory, Omniglot, Splits, Subset, TaskSampler, batch_rng,
+    Augment, Augmented, ClassDataset, FewShot, FewShotSampler, Glyphs, InMemory, Omniglot, Splits, Subset, TaskSampler,
+    batch_rng,
 };
 
 use super::training::{Curves, TEST_SEED, Training, VALIDATION_SEED};
@@ -66,6 +67,8 @@ pub(super) struct Protocol {
     pub(super) optimiser: Arc<dyn Transform>,
     /// Tasks of each of the ten validations.
     pub(super) validation_tasks: usize,
+    /// What happens to the images of the training.
+    pub(super) augment: Option<Augment>,
 }
 
 impl Protocol {
@@ -81,6 +84,7 @@ impl Protocol {
             meta_batch,
             optimiser: Arc::new(adam(RATE, iterations)),
             validation_tasks: 300,
+            augment: None,
         }
     }
 }
@@ -120,6 +124,11 @@ pub(super) fn train(
     seed: u64,
 ) -> Result<(Trained, Curves)> {
     let validation = FewShotSampler::new(data.validation.clone(), protocol.test.clone())?;
+    let tasks = FewShotSampler::new(data.train.clone(), protocol.train.clone())?;
+    let tasks: Arc<dyn TaskSampler> = match protocol.augment.clone() {
+        Some(augment) => Arc::new(Augmented { tasks, augment }),
+        None => Arc::new(tasks),
+    };
     let config = TrainConfig {
         iterations: protocol.iterations,
         meta_batch: protocol.meta_batch,
@@ -134,7 +143,7 @@ pub(super) fn train(
         learner,
         optimiser: &*protocol.optimiser,
         config,
-        tasks: Arc::new(FewShotSampler::new(data.train.clone(), protocol.train.clone())?),
+        tasks,
         validation: Some(&validation),
     };
     training.run(ctx)

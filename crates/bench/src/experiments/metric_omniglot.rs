@@ -145,7 +145,7 @@ fn entries(ctx: &Context) -> Result<Vec<Entry>> {
     let training = |learner: &Named| match learner.name {
         "nearest-neighbour" => None,
         name => {
-            let iterations = ctx.mode().of([10, 5_000, 60_000]);
+            let iterations = ctx.mode().of([10, 2_500, 60_000]);
             let ways = if name == "relation" { 10 } else { 20 };
             Some(Training { ways, queries: 5, iterations, meta_batch: 2, rate: 2e-3 })
         }

@@ -8,7 +8,7 @@ use rekindle_meta::{
     BlackBoxLearner, EvalConfig, Evaluation, MetaLearner, Prequential, Runner, Setting, TrainConfig, evaluate,
 };
 use rekindle_optim::{Adam, Chain, ClipNorm, Schedule};
-use rekindle_tasks::{FewShot, FewShotSampler, Shuffled, TaskSampler, batch_rng};
+use rekindle_tasks::{FewShot, FewShotSampler, Relabelled, Shuffled, Stages, TaskSampler, batch_rng};
 
 use super::black_boxes::{CHANNELS, Candidate, WAYS, at_sights, one_shot, recurrent};
 use super::few_shot::Characters;
@@ -44,8 +44,9 @@ impl Experiment for ModelBasedOmniglot {
          - `<learner>/presentation-k/accuracy`: 50 images of five classes one after another, each with the label of the one before, as \
            in Santoro et al. 2016; accuracy at the k-th sight of a class. 16 sequences an iteration.\n\n\
          Adam from `2e-3` along a cosine, gradients clipped to norm 1; of ten validations the best is tested. The quick run shows that all of it runs, not that anything is learned. Differs from the papers: \
-         far fewer iterations; narrower networks (MANN: a controller of 64 units and a memory of 64 places of 20; SNAIL: half of the \
-         widths; Meta Networks: 32 units); the body in place of raw pixels (MANN, LSTM) or a larger one (SNAIL); images of 28×28 throughout.\n\n\
+         far fewer iterations; an LSTM of 256 units in place of 200; narrower networks (MANN: a controller of 100 units and a memory of 64 places of 20; \
+         SNAIL: half of the widths; Meta Networks: 32 units); LSTM and MANN begin with episodes of two ways, one more every sixth of \
+         the training, and read labels times four; the body in place of raw pixels (MANN, LSTM) or a larger one (SNAIL); images of 28×28 throughout.\n\n\
          Sources: Santoro et al. 2016, Mishra et al. 2018, Munkhdalai & Yu 2017."
     }
 
@@ -80,8 +81,20 @@ impl Experiment for ModelBasedOmniglot {
     }
 }
 
-fn episode(shots: usize) -> FewShot {
-    FewShot { ways: WAYS, shots, queries: 1, rotate: true }
+fn episode(ways: usize, shots: usize) -> FewShot {
+    FewShot { ways, shots, queries: 1, rotate: true }
+}
+
+/// Training tasks, examples in random order: of all ways from the start, or of two ways first and of all from the middle
+/// of the training on, under labels of all ways throughout.
+fn tasks(data: &Characters, shots: usize, iterations: u64, grow: bool) -> Result<Arc<dyn TaskSampler>> {
+    let of = |ways| FewShotSampler::new(data.train.clone(), episode(ways, shots));
+    if !grow {
+        return Ok(Arc::new(Shuffled(of(WAYS)?)));
+    }
+    let stage = (iterations / 2 / (WAYS as u64 - 2)).max(1);
+    let stages = (2..=WAYS).zip(0..).map(|(ways, n)| Ok((n * stage, Relabelled { tasks: of(ways)?, of: WAYS })));
+    Ok(Arc::new(Shuffled(Stages::new(stages.collect::<Result<_>>()?)?)))
 }
 
 pub(super) fn optimiser(rate: f64, iterations: u64) -> Chain {
@@ -93,11 +106,11 @@ pub(super) fn optimiser(rate: f64, iterations: u64) -> Chain {
 fn train(
     ctx: &Context,
     (name, learner, rate): (&str, &dyn MetaLearner, f64),
-    data: &Characters,
+    (data, grow): (&Characters, bool),
     (shots, iterations, meta_batch): (usize, u64, usize),
     seed: u64,
 ) -> Result<(Params, Curves)> {
-    let validation = Shuffled(FewShotSampler::new(data.validation.clone(), episode(shots))?);
+    let validation = Shuffled(FewShotSampler::new(data.validation.clone(), episode(WAYS, shots))?);
     let (checks, n_tasks) = ctx.mode().of([(2u64, 50), (10, 300), (10, 300)]);
     let (trained, curves) = Training {
         name: format!("{name}-{shots}s-{iterations}-seed{seed}"),
@@ -112,7 +125,7 @@ fn train(
             checkpoint_every: 200,
             ..TrainConfig::default()
         },
-        tasks: Arc::new(Shuffled(FewShotSampler::new(data.train.clone(), episode(shots))?)),
+        tasks: tasks(data, shots, iterations, grow)?,
         validation: Some(&validation),
     }
     .run(ctx)?;
@@ -121,9 +134,10 @@ fn train(
 
 fn run_one_shot(ctx: &mut Context, of: &Candidate, seed: u64) -> Result<()> {
     let data = Characters::omniglot(ctx, seed)?;
-    let iterations = ctx.mode().of([30, 10_000, 60_000]);
-    let (params, curves) = train(ctx, (of.name, &*of.learner, of.rate), &data, (1, iterations, 32), seed)?;
-    let test = Shuffled(FewShotSampler::new(data.test.clone(), episode(1))?);
+    let iterations = ctx.mode().of([30, 6_000, 60_000]);
+    let learner = (of.name, &*of.learner, of.rate);
+    let (params, curves) = train(ctx, learner, (&data, of.grow), (1, iterations, 32), seed)?;
+    let test = Shuffled(FewShotSampler::new(data.test.clone(), episode(WAYS, 1))?);
     for (name, setting) in [("accuracy", Setting::Transductive), ("accuracy-inductive", Setting::Inductive)] {
         let runner = Runner::with_threads(ctx.threads());
         let n_tasks = ctx.mode().of([100, TASKS, TASKS]);
@@ -146,8 +160,8 @@ fn presentations<B: Prequential>(ctx: &mut Context, name: &str, learner: &BlackB
     for seed in ctx.seeds() {
         let data = Characters::omniglot(ctx, seed)?;
         let iterations = ctx.mode().of([5, 4_000, 100_000]);
-        let (params, _) = train(ctx, (name, learner, 2e-3), &data, (SIGHTS, iterations, 16), seed)?;
-        let test = Shuffled(FewShotSampler::new(data.test.clone(), episode(SIGHTS))?);
+        let (params, _) = train(ctx, (name, learner, 2e-3), (&data, true), (SIGHTS, iterations, 16), seed)?;
+        let test = Shuffled(FewShotSampler::new(data.test.clone(), episode(WAYS, SIGHTS))?);
         let mut accuracies = vec![Vec::new(); SIGHTS];
         let n_tasks = ctx.mode().of([100, TASKS, TASKS]);
         for batch in 0..n_tasks / AT_ONCE {

@@ -12,9 +12,6 @@ use rekindle_rl::{ActionHead, Attentive, AttentiveConfig, Deviation, Policy, Ppo
 use super::{meta_training, settings};
 use crate::{Context, Plot, Published};
 
-/// Tasks of the test.
-const TEST: usize = 10_000;
-
 const TEST_SEED: u64 = 1 << 40;
 
 /// A column of one of the paper's tables.
@@ -90,7 +87,8 @@ impl Cell {
         let begin = Instant::now();
         let learner = self.learner(family.clone())?;
         let (trained, curve) = meta_training::run(ctx, &self.name, &learner, (self.iterations, seed))?;
-        let test = learner.test(&trained.last, TEST, TEST_SEED)?.summary()?;
+        let n_tasks = ctx.mode().of([1_000, 10_000, 10_000]);
+        let test = learner.test(&trained.last, n_tasks, TEST_SEED)?.summary()?;
         Ok(Outcome { test, curve, minutes: begin.elapsed().as_secs_f64() / 60.0 })
     }
 }

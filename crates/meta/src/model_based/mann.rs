@@ -20,7 +20,7 @@ use rekindle_autodiff::{Params, Tensor, Transpose};
 use rekindle_nn::{Builder, Fans, Init, Layer, Linear, Lstm, LstmConfig, LstmState};
 
 use super::cosine::cosines;
-use super::{BlackBox, Examples, Prequential, Targets, at_least_one, over_all};
+use super::{BlackBox, Examples, Prequential, Targets, at_least_one, check_scale, over_all};
 use crate::{Error, Loss, Result};
 
 /// Shape of a [`Mann`]. Default sizes: those of Santoro et al. 2016.
@@ -38,6 +38,8 @@ pub struct MannConfig {
     pub width: usize,
     /// Heads R that read, and write, `≥ 1`. Default 4.
     pub heads: usize,
+    /// What targets are multiplied by before they are read, as in [`RecurrentConfig`](crate::RecurrentConfig). Default 1.
+    pub target_scale: f64,
     /// Decay γ of the usage, in `[0, 1]`. Default 0.99.
     pub usage_decay: f64,
     /// Whether training counts the answers for the support examples, too. Default: yes, as in the paper.
@@ -48,7 +50,17 @@ impl MannConfig {
     /// The paper's sizes.
     #[must_use]
     pub fn new(inputs: usize, targets: Targets) -> Self {
-        Self { inputs, targets, units: 200, places: 128, width: 40, heads: 4, usage_decay: 0.99, every_step: true }
+        Self {
+            inputs,
+            targets,
+            units: 200,
+            places: 128,
+            width: 40,
+            heads: 4,
+            target_scale: 1.0,
+            usage_decay: 0.99,
+            every_step: true,
+        }
     }
 
     /// Checks the fields.
@@ -63,6 +75,7 @@ impl MannConfig {
         if !(0.0..=1.0).contains(&self.usage_decay) {
             return Err(Error::setting("usage_decay", &self.usage_decay, "between 0 and 1"));
         }
+        check_scale(self.target_scale)?;
         self.targets.validate()
     }
 }
@@ -160,7 +173,7 @@ impl Mann {
 
     /// Outputs `[M, T, O]` on the way through a sequence, and the state after it.
     fn run(&self, params: &Params, sequence: Examples<'_>) -> Result<(Tensor, State)> {
-        let y = self.config.targets.encode(sequence.y, sequence.x)?;
+        let y = self.config.targets.encode(sequence.y, sequence.x)?.scale(self.config.target_scale)?;
         let (m, steps) = (y.dim(0)?, y.dim(1)?);
         if steps == 0 {
             return Err(Error::Batch { message: "a sequence learner needs at least one support example".into() });

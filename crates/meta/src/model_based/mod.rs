@@ -16,4 +16,4 @@ pub use snail::{Snail, SnailConfig, SnailLayer};
 pub use targets::Targets;
 
 pub(crate) use black_box::over_all;
-pub(crate) use targets::at_least_one;
+pub(crate) use targets::{at_least_one, check_scale};

@@ -12,7 +12,7 @@ use rand::RngCore;
 use rekindle_autodiff::{Params, Tensor};
 use rekindle_nn::{Builder, Gru, Init, Layer, Linear, Lstm, LstmConfig, LstmState};
 
-use super::{BlackBox, Examples, Prequential, Targets, at_least_one, over_all};
+use super::{BlackBox, Examples, Prequential, Targets, at_least_one, check_scale, over_all};
 use crate::{Error, Loss, Result};
 
 /// The kind of a recurrent cell.
@@ -35,6 +35,9 @@ pub struct RecurrentConfig {
     pub targets: Targets,
     /// Units H, `≥ 1`. Default 200, as the controller of Santoro et al. 2016.
     pub units: usize,
+    /// What targets are multiplied by before they are read, finite and not 0. Default 1, as in the papers. A label among many
+    /// features moves a cell little at first: 4 beside 64 features learns in half of the time.
+    pub target_scale: f64,
     /// Whether training counts the answers for the support examples, too, as they come in: every example is then a query
     /// to what was seen before it (Hochreiter et al. and Santoro et al. train so). Default: no, the query set alone.
     pub every_step: bool,
@@ -44,7 +47,7 @@ impl RecurrentConfig {
     /// An LSTM of 200 units. Its forget gate starts open (bias 1).
     #[must_use]
     pub fn lstm(inputs: usize, targets: Targets) -> Self {
-        Self { cell: Cell::Lstm, inputs, targets, units: 200, every_step: false }
+        Self { cell: Cell::Lstm, inputs, targets, units: 200, target_scale: 1.0, every_step: false }
     }
 
     /// A GRU of 200 units.
@@ -56,9 +59,10 @@ impl RecurrentConfig {
     /// Checks the sizes.
     ///
     /// # Errors
-    /// Naming the setting that is zero.
+    /// Naming the setting that is out of range.
     pub fn validate(&self) -> Result<()> {
         at_least_one(&[("inputs", self.inputs), ("units", self.units)])?;
+        check_scale(self.target_scale)?;
         self.targets.validate()
     }
 }
@@ -110,7 +114,7 @@ impl Recurrent {
 
     /// Outputs `[M, T, O]` on the way through a sequence, the state after it, and the last target `[M, 1, O]`.
     fn run(&self, params: &Params, sequence: Examples<'_>) -> Result<(Tensor, State, Tensor)> {
-        let y = self.config.targets.encode(sequence.y, sequence.x)?;
+        let y = self.config.targets.encode(sequence.y, sequence.x)?.scale(self.config.target_scale)?;
         let &[m, steps, _] = y.dims() else { unreachable!("encoded targets have three axes") };
         if steps == 0 {
             return Err(Error::Batch { message: "a sequence learner needs at least one support example".into() });

@@ -72,3 +72,12 @@ pub(crate) fn at_least_one(sizes: &[(&'static str, usize)]) -> Result<()> {
         None => Ok(()),
     }
 }
+
+/// Refuses a factor of the targets that says nothing of them.
+pub(crate) fn check_scale(scale: f64) -> Result<()> {
+    if scale.is_finite() && scale != 0.0 {
+        Ok(())
+    } else {
+        Err(Error::setting("target_scale", &scale, "finite and not 0"))
+    }
+}

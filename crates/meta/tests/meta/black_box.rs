@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use rekindle_autodiff::{Params, Tensor};
 use rekindle_meta::conformance::Suite;
 use rekindle_meta::{
-    BlackBox, BlackBoxLearner, Cell, EvalConfig, MetaLearner, Prequential, Recurrent, RecurrentConfig, Result, Setting,
-    Targets, TrainConfig, Trainer, evaluate,
+    BlackBox, BlackBoxLearner, Cell, EvalConfig, Examples, MetaLearner, Prequential, Recurrent, RecurrentConfig,
+    Result, Setting, Targets, TrainConfig, Trainer, evaluate,
 };
 use rekindle_nn::{Conv4Body, Conv4Config};
 use rekindle_optim::Adam;
@@ -97,7 +97,7 @@ pub(crate) fn error_after(core: impl BlackBox, tasks: impl TaskSampler + 'static
 
 fn recurrent(cell: Cell, targets: Targets, every_step: bool) -> Recurrent {
     let inputs = if targets == Targets::Values(1) { 1 } else { 5 };
-    Recurrent::new(RecurrentConfig { cell, inputs, targets, units: 6, every_step }).unwrap()
+    Recurrent::new(RecurrentConfig { cell, units: 6, every_step, ..RecurrentConfig::lstm(inputs, targets) }).unwrap()
 }
 
 const CELLS: [Cell; 2] = [Cell::Lstm, Cell::Gru];
@@ -111,6 +111,36 @@ fn recurrent_learners_follow_the_rules() {
         passes_with_images(recurrent(cell, Targets::Classes(3), false));
         outputs_are_answers_after_prefixes(recurrent(cell, Targets::Values(1), false));
     }
+}
+
+/// Reading twice a target is reading the target of twice the size.
+pub(crate) fn targets_are_scaled<B: Prequential>(scaled: &B, plain: &B) -> Result<()> {
+    let params = plain.init(&mut ChaCha8Rng::seed_from_u64(7), DType::F64, &Device::Cpu)?;
+    let numbers = |f: f64| (0..8).map(|i| (f64::from(i) * f).cos()).collect::<Vec<f64>>();
+    let x = Tensor::from_vec(numbers(1.3), (2, 4, 1))?;
+    let y = Value::from_vec(numbers(0.7), (2, 4, 1), &Device::Cpu)?;
+    let outputs =
+        |of: &B, y: &Value| -> Result<Vec<f64>> { Ok(of.outputs(&params, Examples { x: &x, y })?.to_vec_f64()?) };
+    crate::assert_close(&outputs(scaled, &y)?, &outputs(plain, &(&y * 2.0)?)?, 1e-12);
+    assert_ne!(outputs(scaled, &y)?, outputs(plain, &y)?);
+    Ok(())
+}
+
+#[test]
+fn recurrent_learners_scale_targets() -> Result<()> {
+    for cell in CELLS {
+        let of = |target_scale| {
+            Recurrent::new(RecurrentConfig {
+                cell,
+                units: 6,
+                target_scale,
+                ..RecurrentConfig::lstm(1, Targets::Values(1))
+            })
+        };
+        targets_are_scaled(&of(2.0)?, &of(1.0)?)?;
+        assert!(of(f64::NAN).unwrap_err().to_string().contains("target_scale = NaN"));
+    }
+    Ok(())
 }
 
 /// With `every_step`, the training loss is the mean over all support and query examples, here of outputs and answers that

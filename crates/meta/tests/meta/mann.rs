@@ -7,7 +7,9 @@ use rekindle_autodiff::Tensor;
 use rekindle_meta::{BlackBox, Examples, Mann, MannConfig, Result, Targets};
 use rekindle_nn::{Lstm, LstmConfig, LstmState};
 
-use crate::black_box::{error_after, lines, outputs_are_answers_after_prefixes, passes, passes_with_images};
+use crate::black_box::{
+    error_after, lines, outputs_are_answers_after_prefixes, passes, passes_with_images, targets_are_scaled,
+};
 
 fn config(inputs: usize, targets: Targets, every_step: bool) -> MannConfig {
     MannConfig { units: 5, places: 6, width: 3, heads: 2, every_step, ..MannConfig::new(inputs, targets) }
@@ -20,7 +22,8 @@ fn manns_follow_the_rules() -> Result<()> {
     }
     passes_with_images(Mann::new(config(5, Targets::Classes(3), false))?);
     outputs_are_answers_after_prefixes(Mann::new(config(1, Targets::Values(1), false))?);
-    Ok(())
+    let scaled = |target_scale| Mann::new(MannConfig { target_scale, ..config(1, Targets::Values(1), false) });
+    targets_are_scaled(&scaled(2.0)?, &scaled(1.0)?)
 }
 
 /// Oracle: the equations of the module as loops over numbers, for one task and four steps; the controller is that of the
@@ -105,5 +108,6 @@ fn bad_settings_are_named() {
     let good = MannConfig::new(1, Targets::Classes(5));
     assert!(message(MannConfig { places: 3, ..good }).contains("places = 3"));
     assert!(message(MannConfig { heads: 0, ..good }).contains("heads = 0"));
+    assert!(message(MannConfig { target_scale: 0.0, ..good }).contains("target_scale = 0"));
     assert!(message(MannConfig { usage_decay: 1.5, ..good }).contains("usage_decay = 1.5"));
 }
