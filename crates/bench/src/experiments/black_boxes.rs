@@ -36,10 +36,7 @@ pub(super) struct Candidate {
 /// Learners of 5-way tasks with one shot, behind a body of so many channels.
 pub(super) fn one_shot(channels: usize) -> Result<Vec<Candidate>> {
     let (features, targets) = (body(channels)?.features(), Targets::Classes(WAYS));
-    let of = |name, title, learner, published, rate| {
-        let grow = matches!(name, "lstm" | "mann");
-        Candidate { name, title, learner, published, rate, grow }
-    };
+    let of = |name, title, learner, published, rate| Candidate { name, title, learner, published, rate, grow: false };
     let santoro = (82.8, None, "Santoro et al. 2016, Table 1, second presentation of a class");
     let meta_networks = MetaNetworksConfig { units: 32, ..MetaNetworksConfig::new(features, targets) };
     let lstm = RecurrentConfig { every_step: false, ..wide_lstm(features) };
@@ -66,8 +63,8 @@ pub(super) fn one_shot(channels: usize) -> Result<Vec<Candidate>> {
             Some((98.95, None, "Munkhdalai & Yu 2017, Table 1")),
             2e-3,
         ),
-        of("lstm", "LSTM", boxed(Recurrent::new(lstm)?, channels)?, None, 2e-3),
-        of("mann", "MANN", boxed(Mann::new(mann)?, channels)?, Some(santoro), 2e-3),
+        Candidate { grow: true, ..of("lstm", "LSTM", boxed(Recurrent::new(lstm)?, channels)?, None, 2e-3) },
+        Candidate { grow: true, ..of("mann", "MANN", boxed(Mann::new(mann)?, channels)?, Some(santoro), 2e-3) },
     ])
 }
 
