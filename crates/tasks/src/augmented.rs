@@ -2,7 +2,7 @@
 
 use rand::RngCore;
 
-use crate::{Augment, Batch, Result, TaskBatch, TaskSampler};
+use crate::{Augment, Batch, Error, Result, TaskBatch, TaskSampler};
 
 /// Tasks of another sampler with every image, of the support and of the query set, changed on its own.
 ///
@@ -69,6 +69,7 @@ mod tests {
     #[test]
     fn what_is_no_image_is_refused() {
         let lines = Augmented { tasks: Line::default(), augment: Augment::default() };
-        assert!(lines.sample(&mut batch_rng(0, 0), 1).unwrap_err().to_string().starts_with("images has shape"));
+        let message = lines.sample(&mut batch_rng(0, 0), 1).unwrap_err().to_string();
+        assert_eq!(message, "x has shape [1, 10, 1], expected images [M, B, H, W, C]");
     }
 }
