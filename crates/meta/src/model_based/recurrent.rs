@@ -36,7 +36,7 @@ pub struct RecurrentConfig {
     /// Units H, `≥ 1`. Default 200, as the controller of Santoro et al. 2016.
     pub units: usize,
     /// What targets are multiplied by before they are read, finite and not 0. Default 1, as in the papers. A label among many
-    /// features moves a cell little at first: 4 beside 64 features learns in half of the time.
+    /// features moves a cell little at first: 4 beside 64 features is learned from sooner.
     pub target_scale: f64,
     /// Whether training counts the answers for the support examples, too, as they come in: every example is then a query
     /// to what was seen before it (Hochreiter et al. and Santoro et al. train so). Default: no, the query set alone.
