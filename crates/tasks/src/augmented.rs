@@ -36,8 +36,13 @@ impl<S: TaskSampler> TaskSampler for Augmented<S> {
 
 impl<S> Augmented<S> {
     fn change(&self, TaskBatch { support, query }: TaskBatch, rng: &mut dyn RngCore) -> Result<TaskBatch> {
-        let mut changed =
-            |batch: Batch| -> Result<Batch> { Ok(Batch { x: self.augment.apply(rng, &batch.x)?, y: batch.y }) };
+        let mut changed = |batch: Batch| -> Result<Batch> {
+            let &[_, _, _, _, _] = batch.x.dims() else {
+                let expected = "images [M, B, H, W, C]";
+                return Err(Error::Shape { what: "x", found: batch.x.dims().to_vec(), expected });
+            };
+            Ok(Batch { x: self.augment.apply(rng, &batch.x)?, y: batch.y })
+        };
         Ok(TaskBatch { support: changed(support)?, query: changed(query)? })
     }
 }
