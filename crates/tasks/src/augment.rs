@@ -7,7 +7,7 @@
 use candle_core::Tensor;
 use rand::{Rng, RngCore};
 
-use crate::{Error, Result};
+use crate::{Batch, Change, Error, Result, TaskBatch};
 
 /// Which random changes images get, each image its own. Default: crop and flip, for 32 × 32 images.
 ///
@@ -18,6 +18,17 @@ use crate::{Error, Result};
 /// let images = Tensor::zeros((1, 5, 32, 32, 3), DType::F32, &Device::Cpu)?;
 /// let changed = Augment::default().apply(&mut batch_rng(0, 0), &images)?;
 /// assert_eq!(changed.dims(), images.dims());
+/// # Ok::<(), rekindle_tasks::Error>(())
+/// ```
+///
+/// All images of tasks:
+///
+/// ```
+/// use rekindle_tasks::{Augment, FewShot, FewShotSampler, Glyphs, TaskSampler, batch_rng};
+///
+/// let tasks = FewShotSampler::new(Glyphs::default(), FewShot::default())?;
+/// let changed = tasks.then(Augment { flip: false, ..Augment::default() });
+/// assert_eq!(changed.sample(&mut batch_rng(0, 0), 2)?.support.x.dims(), [2, 5, 28, 28, 1]);
 /// # Ok::<(), rekindle_tasks::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -119,6 +130,20 @@ impl Augment {
     }
 }
 
+impl Change for Augment {
+    /// Changes every image, of the support and of the query set, on its own.
+    fn change(&self, TaskBatch { support, query }: TaskBatch, rng: &mut dyn RngCore) -> Result<TaskBatch> {
+        let mut changed = |batch: Batch| -> Result<Batch> {
+            let &[_, _, _, _, _] = batch.x.dims() else {
+                let expected = "images [M, B, H, W, C]";
+                return Err(Error::Shape { what: "x", found: batch.x.dims().to_vec(), expected });
+            };
+            Ok(Batch { x: self.apply(rng, &batch.x)?, y: batch.y })
+        };
+        Ok(TaskBatch { support: changed(support)?, query: changed(query)? })
+    }
+}
+
 /// Mirrors an image left to right.
 fn mirror(image: &mut [f32], width: usize, channels: usize) {
     for row in image.chunks_exact_mut(width * channels) {
@@ -134,5 +159,37 @@ fn luma(pixel: &[f32]) -> f32 {
     match *pixel {
         [r, g, b] => 0.299 * r + 0.587 * g + 0.114 * b,
         _ => pixel[0],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FewShot, FewShotSampler, Glyphs, Line, TaskSampler, batch_rng};
+
+    /// Without a change to make, the tasks are those of the sampler; with one, images differ and labels stay.
+    #[test]
+    fn images_change_and_labels_stay() -> Result<()> {
+        let tasks = FewShotSampler::new(Glyphs::default(), FewShot { queries: 2, ..FewShot::default() })?;
+        let plain = tasks.sample(&mut batch_rng(1, 0), 2)?;
+        let with = |augment| tasks.clone().then(augment).sample_at(&mut batch_rng(1, 0), 2, 7);
+        let (same, other) =
+            (with(Augment { padding: 0, flip: false, ..Augment::default() })?, with(Augment::default())?);
+        let values = |batch: &Batch| batch.x.flatten_all()?.to_vec1::<f32>();
+        for (of, same, other) in
+            [(&plain.support, &same.support, &other.support), (&plain.query, &same.query, &other.query)]
+        {
+            assert_eq!(values(of)?, values(same)?);
+            assert_ne!(values(of)?, values(other)?);
+            assert_eq!(of.y.to_vec2::<u32>()?, other.y.to_vec2::<u32>()?);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused() {
+        let lines = Line::default().then(Augment::default());
+        let message = lines.sample(&mut batch_rng(0, 0), 1).unwrap_err().to_string();
+        assert_eq!(message, "x has shape [1, 10, 1], expected images [M, B, H, W, C]");
     }
 }

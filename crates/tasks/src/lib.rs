@@ -3,7 +3,7 @@
 mod task; // read first
 
 mod augment;
-mod augmented;
+mod changed;
 mod class_batches;
 mod dataset;
 #[cfg(feature = "images")]
@@ -23,11 +23,11 @@ mod mixture;
 mod omniglot;
 mod packed;
 mod prefetch;
-mod relabelled;
+mod relabel;
 mod resize;
 mod rotated;
 pub mod sets;
-mod shuffled;
+mod shuffle;
 mod sine;
 mod sinusoid;
 mod split;
@@ -39,7 +39,7 @@ mod unlabelled;
 mod error;
 
 pub use augment::Augment;
-pub use augmented::Augmented;
+pub use changed::{Change, Changed};
 pub use class_batches::ClassBatches;
 pub use dataset::ClassDataset;
 pub use error::{Error, Result};
@@ -63,12 +63,12 @@ pub use mixture::Mixture;
 pub use omniglot::Omniglot;
 pub use packed::Packed;
 pub use prefetch::{Prefetch, batch_rng};
-pub use relabelled::Relabelled;
+pub use relabel::Relabel;
 pub use rotated::Rotated;
-pub use shuffled::Shuffled;
+pub use shuffle::Shuffle;
 pub use sinusoid::{Inputs, Sinusoid};
 pub use split::{Splits, read_names};
 pub use stages::Stages;
 pub use subset::Subset;
 pub use task::{Batch, TaskBatch, TaskSampler};
-pub use unlabelled::{PartlyLabelled, UNLABELLED};
+pub use unlabelled::{UNLABELLED, Unlabel};

@@ -10,7 +10,7 @@
 use candle_core::{DType, Device, Tensor};
 use rand::RngCore;
 
-use crate::{Error, Result};
+use crate::{Change, Changed, Error, Result};
 
 /// Inputs and targets of M tasks with B examples each.
 #[derive(Clone, Debug)]
@@ -185,6 +185,15 @@ pub trait TaskSampler: Send + Sync {
     /// As [`sample`](Self::sample).
     fn sample_at(&self, rng: &mut dyn RngCore, n_tasks: usize, _iteration: u64) -> Result<TaskBatch> {
         self.sample(rng, n_tasks)
+    }
+
+    /// These tasks after a change: [`Shuffle`](crate::Shuffle), [`Augment`](crate::Augment),
+    /// [`Relabel`](crate::Relabel), [`Unlabel`](crate::Unlabel) or your own.
+    fn then<C: Change>(self, change: C) -> Changed<Self, C>
+    where
+        Self: Sized,
+    {
+        Changed::new(self, change)
     }
 }
 

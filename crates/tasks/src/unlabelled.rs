@@ -9,45 +9,34 @@
 use candle_core::{Device, Tensor};
 use rand::RngCore;
 
-use crate::{Error, Result, TaskBatch, TaskSampler};
+use crate::{Change, Error, Result, TaskBatch};
 
 /// The label of an example whose class is not told.
 pub const UNLABELLED: u32 = u32::MAX;
 
-/// Tasks of another sampler whose support sets tell the class of the first `labelled` examples of each class alone; all
-/// others have the label [`UNLABELLED`].
+/// Leaves a support set the labels of the first `labelled` examples of each class alone; all others get the label
+/// [`UNLABELLED`].
 ///
 /// ```
-/// use rekindle_tasks::{FewShot, FewShotSampler, Glyphs, PartlyLabelled, TaskSampler, UNLABELLED, batch_rng};
+/// use rekindle_tasks::{FewShot, FewShotSampler, Glyphs, TaskSampler, UNLABELLED, Unlabel, batch_rng};
 /// let shape = FewShot { ways: 2, shots: 3, ..FewShot::default() };
-/// let episodes = PartlyLabelled::new(FewShotSampler::new(Glyphs::default(), shape)?, 1)?;
+/// let episodes = FewShotSampler::new(Glyphs::default(), shape)?.then(Unlabel { labelled: 1 });
 /// let tasks = episodes.sample(&mut batch_rng(0, 0), 1)?;
 /// let labels = tasks.support.y.to_vec2::<u32>()?;
 /// assert_eq!(labels, [[0, UNLABELLED, UNLABELLED, 1, UNLABELLED, UNLABELLED]]);
 /// # Ok::<(), rekindle_tasks::Error>(())
 /// ```
-#[derive(Clone, Debug)]
-pub struct PartlyLabelled<S> {
-    sampler: S,
-    labelled: usize,
+#[derive(Clone, Copy, Debug)]
+pub struct Unlabel {
+    /// Examples of each class that keep their labels, at least one.
+    pub labelled: usize,
 }
 
-impl<S: TaskSampler> PartlyLabelled<S> {
-    /// `labelled` examples of each class, `≥ 1`, keep their labels.
-    ///
-    /// # Errors
-    /// [`Error::Config`] when there would be none.
-    pub fn new(sampler: S, labelled: usize) -> Result<Self> {
-        if labelled == 0 {
+impl Change for Unlabel {
+    fn change(&self, mut tasks: TaskBatch, _: &mut dyn RngCore) -> Result<TaskBatch> {
+        if self.labelled == 0 {
             return Err(Error::Config { field: "labelled", value: "0".to_owned(), expected: "at least 1" });
         }
-        Ok(Self { sampler, labelled })
-    }
-}
-
-impl<S: TaskSampler> TaskSampler for PartlyLabelled<S> {
-    fn sample(&self, rng: &mut dyn RngCore, n_tasks: usize) -> Result<TaskBatch> {
-        let mut tasks = self.sampler.sample(rng, n_tasks)?;
         let mut labels = tasks.support.y.to_vec2::<u32>()?;
         for row in &mut labels {
             let mut told = std::collections::HashMap::new();
@@ -68,13 +57,13 @@ impl<S: TaskSampler> TaskSampler for PartlyLabelled<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FewShot, FewShotSampler, Glyphs, Line, batch_rng};
+    use crate::{FewShot, FewShotSampler, Glyphs, Line, TaskSampler, batch_rng};
 
     #[test]
     fn nothing_but_labels_changes() -> Result<()> {
         let whole =
             FewShotSampler::new(Glyphs { size: 8, ..Glyphs::default() }, FewShot { shots: 2, ..FewShot::default() })?;
-        let part = PartlyLabelled::new(whole.clone(), 1)?.sample(&mut batch_rng(0, 0), 2)?;
+        let part = whole.clone().then(Unlabel { labelled: 1 }).sample(&mut batch_rng(0, 0), 2)?;
         let whole = whole.sample(&mut batch_rng(0, 0), 2)?;
         let pixels = |t: &Tensor| t.flatten_all()?.to_vec1::<f32>();
         assert_eq!(pixels(&part.support.x)?, pixels(&whole.support.x)?);
@@ -83,9 +72,9 @@ mod tests {
     }
 
     #[test]
-    fn no_label_at_all_and_targets_that_are_no_labels_are_refused() -> Result<()> {
-        assert!(matches!(PartlyLabelled::new(Line::default(), 0), Err(Error::Config { field: "labelled", .. })));
-        assert!(PartlyLabelled::new(Line::default(), 1)?.sample(&mut batch_rng(0, 0), 1).is_err());
-        Ok(())
+    fn no_label_at_all_and_targets_that_are_no_labels_are_refused() {
+        let of = |labelled| Line::default().then(Unlabel { labelled }).sample(&mut batch_rng(0, 0), 1);
+        assert!(matches!(of(0), Err(Error::Config { field: "labelled", .. })));
+        assert!(of(1).is_err());
     }
 }

@@ -1,6 +1,8 @@
 //! The learners of `model-based/omniglot`: each behind the same convolutional body, with the sizes of its paper where they
 //! are affordable.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use candle_core::D;
 use rekindle_autodiff::Params;
@@ -9,8 +11,9 @@ use rekindle_meta::{
     MetaNetworksConfig, Prequential, Recurrent, RecurrentConfig, Snail, SnailConfig, SnailLayer, Targets,
 };
 use rekindle_nn::{Conv4Body, Conv4Config, Init};
-use rekindle_tasks::Batch;
+use rekindle_tasks::{Batch, FewShot, FewShotSampler, Relabel, Shuffle, Stages, TaskSampler};
 
+use super::few_shot::Characters;
 use super::prompts::tiny;
 
 /// Channels of the body in MAML's net for Omniglot.
@@ -66,6 +69,16 @@ pub(super) fn one_shot(channels: usize) -> Result<Vec<Candidate>> {
         Candidate { grow: true, ..of("lstm", "LSTM", boxed(Recurrent::new(lstm)?, channels)?, None, 2e-3) },
         Candidate { grow: true, ..of("mann", "MANN", boxed(Mann::new(mann)?, channels)?, Some(santoro), 2e-3) },
     ])
+}
+
+/// Training tasks with examples in random order: of two ways first, of one more each sixth of the training, and of all
+/// from its middle on, under labels of all ways throughout.
+pub(super) fn growing(data: &Characters, shape: &FewShot, iterations: u64) -> Result<Arc<dyn TaskSampler>> {
+    let stage = (iterations / 2 / (shape.ways as u64 - 2)).max(1);
+    let of = |ways| FewShotSampler::new(data.train.clone(), FewShot { ways, ..shape.clone() });
+    let stages = (2..=shape.ways).zip(0..).map(|(ways, n)| Ok((n * stage, of(ways)?)));
+    let labels = Relabel { of: shape.ways };
+    Ok(Arc::new(Stages::new(stages.collect::<Result<_>>()?)?.then(labels).then(Shuffle)))
 }
 
 /// The recurrent learners of sequences, with their names.

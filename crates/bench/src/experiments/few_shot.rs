@@ -11,8 +11,7 @@ use rekindle_autodiff::Params;
 use rekindle_meta::{EvalConfig, Evaluation, MetaLearner, Runner, Setting, TrainConfig, Trained, evaluate};
 use rekindle_optim::{Adam, Schedule, Transform};
 use rekindle_tasks::{
-    Augment, Augmented, ClassDataset, FewShot, FewShotSampler, Glyphs, InMemory, Omniglot, Splits, Subset, TaskSampler,
-    batch_rng,
+    Augment, ClassDataset, FewShot, FewShotSampler, Glyphs, InMemory, Omniglot, Splits, Subset, TaskSampler, batch_rng,
 };
 
 use super::training::{Curves, TEST_SEED, Training, VALIDATION_SEED};
@@ -126,7 +125,7 @@ pub(super) fn train(
     let validation = FewShotSampler::new(data.validation.clone(), protocol.test.clone())?;
     let tasks = FewShotSampler::new(data.train.clone(), protocol.train.clone())?;
     let tasks: Arc<dyn TaskSampler> = match protocol.augment.clone() {
-        Some(augment) => Arc::new(Augmented { tasks, augment }),
+        Some(augment) => Arc::new(tasks.then(augment)),
         None => Arc::new(tasks),
     };
     let config = TrainConfig {

@@ -7,8 +7,9 @@ use std::time::Instant;
 use anyhow::Result;
 use rekindle_autodiff::Params;
 use rekindle_meta::{EvalConfig, Evaluation, Runner, Setting, TrainConfig, evaluate};
-use rekindle_tasks::{ClassBatches, ClassDataset, FewShotSampler, Shuffled, TaskSampler, batch_rng};
+use rekindle_tasks::{ClassBatches, ClassDataset, FewShotSampler, Shuffle, TaskSampler, batch_rng};
 
+use super::black_boxes::growing;
 use super::few_shot::Characters;
 use super::few_shot_plans::{Entry, Plan, TEST, Tasks, entries, net};
 use super::training::{TEST_SEED, Training, per_cent};
@@ -132,7 +133,7 @@ fn run(
             done.entry(name).or_insert(trained).clone()
         }
     };
-    let tasks = Shuffled(FewShotSampler::new(data.test.clone(), TEST)?);
+    let tasks = FewShotSampler::new(data.test.clone(), TEST)?.then(Shuffle);
     let judge = |setting| {
         let (n_tasks, runner) = (ctx.mode().of([100, 600, 600]), Runner::with_threads(ctx.threads()));
         evaluate(learner, &params, &tasks, &EvalConfig { n_tasks, seed: TEST_SEED, setting, runner })
@@ -144,7 +145,8 @@ fn run(
 
 fn train(ctx: &Context, entry: &Entry, plan: &Plan, data: &Characters, seed: u64) -> Result<Params> {
     let tasks: Arc<dyn TaskSampler> = match &plan.tasks {
-        Tasks::Episodes(shape) => Arc::new(Shuffled(FewShotSampler::new(data.train.clone(), shape.clone())?)),
+        Tasks::Episodes(shape) => Arc::new(FewShotSampler::new(data.train.clone(), shape.clone())?.then(Shuffle)),
+        Tasks::Growing(shape) => growing(data, shape, plan.iterations)?,
         Tasks::Classes(size) => Arc::new(ClassBatches::new(data.train.clone(), *size)?),
     };
     let training = Training {

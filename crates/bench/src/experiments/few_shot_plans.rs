@@ -33,6 +33,8 @@ pub(super) struct Plan {
 
 pub(super) enum Tasks {
     Episodes(FewShot),
+    /// Episodes of few ways before those of this shape.
+    Growing(FewShot),
     /// So many support and query rows of all classes.
     Classes(usize),
 }
@@ -65,9 +67,10 @@ pub(super) fn entries(ctx: &Context, classes: usize) -> Result<Vec<Entry>> {
     }
     for candidate in black_boxes::one_shot(net.channels)? {
         let iterations = mode.of([100, 1_500, 60_000]);
+        let tasks = FewShot { queries: 1, ..TEST };
         let plan = Plan {
             name: candidate.name,
-            tasks: Tasks::Episodes(FewShot { queries: 1, ..TEST }),
+            tasks: if candidate.grow { Tasks::Growing(tasks) } else { Tasks::Episodes(tasks) },
             meta_batch: mode.of([8, 32, 32]),
             iterations,
             optimiser: Arc::new(clipped(candidate.rate, iterations)),

@@ -8,9 +8,9 @@ use rekindle_meta::{
     BlackBoxLearner, EvalConfig, Evaluation, MetaLearner, Prequential, Runner, Setting, TrainConfig, evaluate,
 };
 use rekindle_optim::{Adam, Chain, ClipNorm, Schedule};
-use rekindle_tasks::{FewShot, FewShotSampler, Relabelled, Shuffled, Stages, TaskSampler, batch_rng};
+use rekindle_tasks::{FewShot, FewShotSampler, Shuffle, TaskSampler, batch_rng};
 
-use super::black_boxes::{CHANNELS, Candidate, WAYS, at_sights, one_shot, recurrent};
+use super::black_boxes::{CHANNELS, Candidate, WAYS, at_sights, growing, one_shot, recurrent};
 use super::few_shot::Characters;
 use super::training::{Curves, TEST_SEED, Training, VALIDATION_SEED, per_cent};
 use crate::{Context, Experiment, Plot, Published, Series};
@@ -81,20 +81,8 @@ impl Experiment for ModelBasedOmniglot {
     }
 }
 
-fn episode(ways: usize, shots: usize) -> FewShot {
-    FewShot { ways, shots, queries: 1, rotate: true }
-}
-
-/// Training tasks, examples in random order: of all ways from the start, or of two ways first and of all from the middle
-/// of the training on, under labels of all ways throughout.
-fn tasks(data: &Characters, shots: usize, iterations: u64, grow: bool) -> Result<Arc<dyn TaskSampler>> {
-    let of = |ways| FewShotSampler::new(data.train.clone(), episode(ways, shots));
-    if !grow {
-        return Ok(Arc::new(Shuffled(of(WAYS)?)));
-    }
-    let stage = (iterations / 2 / (WAYS as u64 - 2)).max(1);
-    let stages = (2..=WAYS).zip(0..).map(|(ways, n)| Ok((n * stage, Relabelled { tasks: of(ways)?, of: WAYS })));
-    Ok(Arc::new(Shuffled(Stages::new(stages.collect::<Result<_>>()?)?)))
+fn episode(shots: usize) -> FewShot {
+    FewShot { ways: WAYS, shots, queries: 1, rotate: true }
 }
 
 pub(super) fn optimiser(rate: f64, iterations: u64) -> Chain {
@@ -110,7 +98,12 @@ fn train(
     (shots, iterations, meta_batch): (usize, u64, usize),
     seed: u64,
 ) -> Result<(Params, Curves)> {
-    let validation = Shuffled(FewShotSampler::new(data.validation.clone(), episode(WAYS, shots))?);
+    let tasks: Arc<dyn TaskSampler> = if grow {
+        growing(data, &episode(shots), iterations)?
+    } else {
+        Arc::new(FewShotSampler::new(data.train.clone(), episode(shots))?.then(Shuffle))
+    };
+    let validation = FewShotSampler::new(data.validation.clone(), episode(shots))?.then(Shuffle);
     let (checks, n_tasks) = ctx.mode().of([(2u64, 50), (10, 300), (10, 300)]);
     let (trained, curves) = Training {
         name: format!("{name}-{shots}s-{iterations}-seed{seed}"),
@@ -125,7 +118,7 @@ fn train(
             checkpoint_every: 200,
             ..TrainConfig::default()
         },
-        tasks: tasks(data, shots, iterations, grow)?,
+        tasks,
         validation: Some(&validation),
     }
     .run(ctx)?;
@@ -137,7 +130,7 @@ fn run_one_shot(ctx: &mut Context, of: &Candidate, seed: u64) -> Result<()> {
     let iterations = ctx.mode().of([30, 6_000, 60_000]);
     let learner = (of.name, &*of.learner, of.rate);
     let (params, curves) = train(ctx, learner, (&data, of.grow), (1, iterations, 32), seed)?;
-    let test = Shuffled(FewShotSampler::new(data.test.clone(), episode(WAYS, 1))?);
+    let test = FewShotSampler::new(data.test.clone(), episode(1))?.then(Shuffle);
     for (name, setting) in [("accuracy", Setting::Transductive), ("accuracy-inductive", Setting::Inductive)] {
         let runner = Runner::with_threads(ctx.threads());
         let n_tasks = ctx.mode().of([100, TASKS, TASKS]);
@@ -161,7 +154,7 @@ fn presentations<B: Prequential>(ctx: &mut Context, name: &str, learner: &BlackB
         let data = Characters::omniglot(ctx, seed)?;
         let iterations = ctx.mode().of([5, 4_000, 100_000]);
         let (params, _) = train(ctx, (name, learner, 2e-3), (&data, true), (SIGHTS, iterations, 16), seed)?;
-        let test = Shuffled(FewShotSampler::new(data.test.clone(), episode(WAYS, SIGHTS))?);
+        let test = FewShotSampler::new(data.test.clone(), episode(SIGHTS))?.then(Shuffle);
         let mut accuracies = vec![Vec::new(); SIGHTS];
         let n_tasks = ctx.mode().of([100, TASKS, TASKS]);
         for batch in 0..n_tasks / AT_ONCE {

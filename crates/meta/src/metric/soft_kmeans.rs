@@ -6,7 +6,7 @@
 //! Ren et al., *Meta-Learning for Semi-Supervised Few-Shot Classification*, 2018, §3.1.1.
 //!
 //! Differs from the paper: the unlabelled examples are rows of the support set
-//! ([`PartlyLabelled`](rekindle_tasks::PartlyLabelled)); there is no cluster for distractors (§3.1.2 and §3.1.3), so the
+//! ([`Unlabel`](rekindle_tasks::Unlabel)); there is no cluster for distractors (§3.1.2 and §3.1.3), so the
 //! unlabelled examples should be of the episode's classes.
 
 use rekindle_autodiff::{Params, Tensor, Transpose};
@@ -22,10 +22,10 @@ use crate::{Error, Result};
 /// use rekindle_meta::MetaLearner;
 /// use rekindle_meta::metric::{MetricLearner, SoftKMeans};
 /// use rekindle_nn::Flatten;
-/// use rekindle_tasks::{FewShot, FewShotSampler, Glyphs, PartlyLabelled, TaskSampler, batch_rng};
+/// use rekindle_tasks::{FewShot, FewShotSampler, Glyphs, TaskSampler, Unlabel, batch_rng};
 /// // One labelled and two unlabelled drawings of each class.
 /// let shape = FewShot { shots: 3, ..FewShot::default() };
-/// let episodes = PartlyLabelled::new(FewShotSampler::new(Glyphs { size: 8, ..Glyphs::default() }, shape)?, 1)?;
+/// let episodes = FewShotSampler::new(Glyphs { size: 8, ..Glyphs::default() }, shape)?.then(Unlabel { labelled: 1 });
 /// let learner = MetricLearner::new(Flatten, SoftKMeans::default())?;
 /// let tasks = episodes.sample(&mut batch_rng(0, 0), 2)?;
 /// assert_eq!(learner.meta_grad(&Params::new([])?, &tasks, 0)?.losses.dims(), [2]);

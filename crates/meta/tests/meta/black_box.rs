@@ -13,7 +13,7 @@ use rekindle_meta::{
 };
 use rekindle_nn::{Conv4Body, Conv4Config};
 use rekindle_optim::Adam;
-use rekindle_tasks::{Batch, FewShot, FewShotSampler, Glyphs, Line, Shuffled, Sinusoid, TaskSampler};
+use rekindle_tasks::{Batch, FewShot, FewShotSampler, Glyphs, Line, Shuffle, Sinusoid, TaskSampler};
 
 /// Images of 16×16 and a body for them.
 pub(crate) fn characters(ways: usize) -> FewShotSampler<Glyphs> {
@@ -175,7 +175,7 @@ fn an_lstm_learns_to_learn_sine_waves() -> Result<()> {
 fn tasks_of_another_kind_are_refused() -> Result<()> {
     let learner = BlackBoxLearner::with_embedding(recurrent(Cell::Gru, Targets::Values(1), false), body(5));
     let params = learner.init(&mut ChaCha8Rng::seed_from_u64(5), DType::F32, &Device::Cpu)?;
-    let tasks = Shuffled(characters(3)).sample(&mut ChaCha8Rng::seed_from_u64(6), 2)?;
+    let tasks = characters(3).then(Shuffle).sample(&mut ChaCha8Rng::seed_from_u64(6), 2)?;
     let error = learner.adapt(&params, &tasks.support).unwrap_err().to_string();
     assert!(error.contains("Values(1)") && error.contains("own kind of targets"), "{error}");
     let nothing = Batch { x: tasks.support.x.narrow(1, 0, 0)?, y: tasks.support.y.narrow(1, 0, 0)? };

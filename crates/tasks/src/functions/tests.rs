@@ -89,7 +89,7 @@ fn the_curriculum_grows_and_stays_within_the_tasks() -> Result<()> {
 #[test]
 fn prefetched_batches_follow_the_curriculum() -> Result<()> {
     let tasks = FunctionTasks { curriculum: Some(Curriculum::linear()), ..FunctionTasks::linear(20, 40) };
-    let batches = crate::Prefetch::new(std::sync::Arc::new(crate::Shuffled(tasks)), 4, 1, 1999, 1)?;
+    let batches = crate::Prefetch::new(std::sync::Arc::new(tasks.then(crate::Shuffle)), 4, 1, 1999, 1)?;
     assert_eq!(batches.next()?.support.x.dims(), [1, 10, 20]);
     assert_eq!(batches.next()?.support.x.dims(), [1, 12, 20]);
     Ok(())

@@ -13,7 +13,7 @@ use rekindle_meta::metric::{
 use rekindle_meta::{EvalConfig, MetaLearner, Result, TrainConfig, Trainer, evaluate};
 use rekindle_nn::{Conv4Body, Conv4Config, Downsampling, Flatten};
 use rekindle_optim::Adam;
-use rekindle_tasks::{ClassBatches, FewShot, FewShotSampler, Glyphs, PartlyLabelled, Subset, TaskSampler};
+use rekindle_tasks::{ClassBatches, FewShot, FewShotSampler, Glyphs, Subset, TaskSampler, Unlabel};
 
 const SIDE: usize = 16;
 
@@ -84,8 +84,8 @@ fn unlabelled_drawings_help() -> Result<()> {
         (MetricLearner::new(net()?, Prototypical::default())?, MetricLearner::new(net()?, SoftKMeans::default())?);
     let params = train(&plain, Arc::new(episodes(TRAINING, 1)?), 150)?;
     let without = accuracy(&plain, &params, &episodes(TEST, 1)?)?;
-    let params = train(&semi, Arc::new(PartlyLabelled::new(episodes(TRAINING, 5)?, 1)?), 150)?;
-    let with = accuracy(&semi, &params, &PartlyLabelled::new(episodes(TEST, 5)?, 1)?)?;
+    let params = train(&semi, Arc::new(episodes(TRAINING, 5)?.then(Unlabel { labelled: 1 })), 150)?;
+    let with = accuracy(&semi, &params, &episodes(TEST, 5)?.then(Unlabel { labelled: 1 }))?;
     assert!(with > without + 0.02, "{with} with unlabelled drawings, {without} without");
     Ok(())
 }

@@ -4,43 +4,29 @@ use candle_core::{DType, Device, Tensor};
 use rand::RngCore;
 use rand::seq::SliceRandom;
 
-use crate::{Batch, Error, Result, TaskBatch, TaskSampler};
+use crate::{Batch, Change, Error, Result, TaskBatch};
 
-/// Tasks of another sampler, whose N classes have distinct labels of `0..of` in place of `0..N`, drawn for each task.
+/// Gives the N classes of a task distinct labels of `0..of` in place of `0..N`, drawn for each task.
 ///
 /// A network with `of` outputs so begins with episodes of few ways, and has something easy to learn from them: which
 /// labels occur.
 ///
 /// ```
-/// use rekindle_tasks::{FewShot, FewShotSampler, Glyphs, Relabelled, TaskSampler, batch_rng};
+/// use rekindle_tasks::{FewShot, FewShotSampler, Glyphs, Relabel, TaskSampler, batch_rng};
 ///
 /// let episodes = FewShotSampler::new(Glyphs::default(), FewShot { ways: 2, queries: 1, ..FewShot::default() })?;
-/// let tasks = Relabelled { tasks: episodes, of: 5 }.sample(&mut batch_rng(0, 0), 1)?;
+/// let tasks = episodes.then(Relabel { of: 5 }).sample(&mut batch_rng(0, 0), 1)?;
 /// assert_eq!(tasks.support.y.to_vec2::<u32>()?, tasks.query.y.to_vec2::<u32>()?); // perhaps [[4, 1]]
 /// # Ok::<(), rekindle_tasks::Error>(())
 /// ```
-#[derive(Clone, Debug)]
-pub struct Relabelled<S> {
-    /// The sampler of the tasks, whose targets are labels.
-    pub tasks: S,
+#[derive(Clone, Copy, Debug)]
+pub struct Relabel {
     /// How many labels there are, at least as many as classes in a task.
     pub of: usize,
 }
 
-impl<S: TaskSampler> TaskSampler for Relabelled<S> {
-    fn sample(&self, rng: &mut dyn RngCore, n_tasks: usize) -> Result<TaskBatch> {
-        let tasks = self.tasks.sample(rng, n_tasks)?;
-        self.relabel(tasks, rng)
-    }
-
-    fn sample_at(&self, rng: &mut dyn RngCore, n_tasks: usize, iteration: u64) -> Result<TaskBatch> {
-        let tasks = self.tasks.sample_at(rng, n_tasks, iteration)?;
-        self.relabel(tasks, rng)
-    }
-}
-
-impl<S> Relabelled<S> {
-    fn relabel(&self, tasks: TaskBatch, rng: &mut dyn RngCore) -> Result<TaskBatch> {
+impl Change for Relabel {
+    fn change(&self, tasks: TaskBatch, rng: &mut dyn RngCore) -> Result<TaskBatch> {
         let all: Vec<u32> = (0..self.of as u32).collect();
         let names: Vec<Vec<u32>> = (0..tasks.n_tasks()?)
             .map(|_| {
@@ -53,7 +39,9 @@ impl<S> Relabelled<S> {
         let TaskBatch { support, query } = tasks;
         Ok(TaskBatch { support: renamed(support)?, query: renamed(query)? })
     }
+}
 
+impl Relabel {
     /// Labels `[M, B]` under the names that each task has for them.
     fn rename(&self, y: &Tensor, names: &[Vec<u32>]) -> Result<Tensor> {
         if y.dtype() != DType::U32 {
@@ -74,7 +62,7 @@ impl<S> Relabelled<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FewShot, FewShotSampler, Glyphs, Line, batch_rng};
+    use crate::{FewShot, FewShotSampler, Glyphs, Line, TaskSampler, batch_rng};
 
     fn episodes(ways: usize) -> FewShotSampler<Glyphs> {
         FewShotSampler::new(Glyphs::default(), FewShot { ways, shots: 2, queries: 1, ..FewShot::default() }).unwrap()
@@ -85,7 +73,7 @@ mod tests {
     fn classes_keep_apart_under_names_from_all_labels() -> Result<()> {
         let (plain, tasks) = (episodes(2), 60);
         let before = plain.sample(&mut batch_rng(3, 0), tasks)?;
-        let after = Relabelled { tasks: plain, of: 4 }.sample(&mut batch_rng(3, 0), tasks)?;
+        let after = plain.then(Relabel { of: 4 }).sample(&mut batch_rng(3, 0), tasks)?;
         let values = |x: &Tensor| x.flatten_all()?.to_vec1::<f32>();
         assert_eq!(values(&before.query.x)?, values(&after.query.x)?);
         let mut pairs = std::collections::BTreeSet::new();
@@ -106,9 +94,9 @@ mod tests {
     #[test]
     fn too_few_labels_and_numbers_as_targets_are_refused() {
         let message = |result: Result<TaskBatch>| result.unwrap_err().to_string();
-        let few = Relabelled { tasks: episodes(5), of: 4 };
+        let few = episodes(5).then(Relabel { of: 4 });
         assert_eq!(message(few.sample(&mut batch_rng(0, 0), 1)), "label 4 does not exist: there are 4");
-        let numbers = Relabelled { tasks: Line::default(), of: 4 };
+        let numbers = Line::default().then(Relabel { of: 4 });
         assert!(message(numbers.sample(&mut batch_rng(0, 0), 1)).contains("y has dtype F32"));
     }
 }
