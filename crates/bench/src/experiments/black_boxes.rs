@@ -31,15 +31,17 @@ pub(super) struct Candidate {
     pub(super) published: Option<(f64, Option<f64>, &'static str)>,
     /// Adam's rate in the first iteration.
     pub(super) rate: f64,
-    /// Whether the episodes of its training begin with two ways: with all five at once, networks that must store what
-    /// they have seen in a state do not get beyond the last two examples.
-    pub(super) grow: bool,
+    /// Whether it learns in parts: what characters look like first, as a prototypical network, and then, with features
+    /// that stay as they are, to remember, beginning with episodes of two ways. Networks that must store what they
+    /// have seen in a state do not get beyond the last two examples otherwise.
+    pub(super) in_parts: bool,
 }
 
 /// Learners of 5-way tasks with one shot, behind a body of so many channels.
 pub(super) fn one_shot(channels: usize) -> Result<Vec<Candidate>> {
     let (features, targets) = (body(channels)?.features(), Targets::Classes(WAYS));
-    let of = |name, title, learner, published, rate| Candidate { name, title, learner, published, rate, grow: false };
+    let of =
+        |name, title, learner, published, rate| Candidate { name, title, learner, published, rate, in_parts: false };
     let santoro = (82.8, None, "Santoro et al. 2016, Table 1, second presentation of a class");
     let meta_networks = MetaNetworksConfig { units: 32, ..MetaNetworksConfig::new(features, targets) };
     let lstm = RecurrentConfig { every_step: false, ..wide_lstm(features) };
@@ -66,8 +68,8 @@ pub(super) fn one_shot(channels: usize) -> Result<Vec<Candidate>> {
             Some((98.95, None, "Munkhdalai & Yu 2017, Table 1")),
             2e-3,
         ),
-        Candidate { grow: true, ..of("lstm", "LSTM", boxed(Recurrent::new(lstm)?, channels)?, None, 2e-3) },
-        Candidate { grow: true, ..of("mann", "MANN", boxed(Mann::new(mann)?, channels)?, Some(santoro), 2e-3) },
+        Candidate { in_parts: true, ..of("lstm", "LSTM", boxed(Recurrent::new(lstm)?, channels)?, None, 2e-3) },
+        Candidate { in_parts: true, ..of("mann", "MANN", boxed(Mann::new(mann)?, channels)?, Some(santoro), 2e-3) },
     ])
 }
 
@@ -122,7 +124,7 @@ fn transformer(features: usize) -> InContextConfig {
 }
 
 /// MAML's net for Omniglot without its head. He's distribution, since ReLU follows.
-fn body(channels: usize) -> Result<Conv4Body> {
+pub(super) fn body(channels: usize) -> Result<Conv4Body> {
     Ok(Conv4Body::new(Conv4Config { conv: Init::HeNormal, channels, ..Conv4Config::omniglot() })?)
 }
 

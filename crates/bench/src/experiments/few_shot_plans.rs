@@ -70,7 +70,7 @@ pub(super) fn entries(ctx: &Context, classes: usize) -> Result<Vec<Entry>> {
         let tasks = FewShot { queries: 1, ..TEST };
         let plan = Plan {
             name: candidate.name,
-            tasks: if candidate.grow { Tasks::Growing(tasks) } else { Tasks::Episodes(tasks) },
+            tasks: if candidate.in_parts { Tasks::Growing(tasks) } else { Tasks::Episodes(tasks) },
             meta_batch: mode.of([8, 32, 32]),
             iterations,
             optimiser: Arc::new(clipped(candidate.rate, iterations)),

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use candle_core::DType;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use rekindle_autodiff::Params;
 use rekindle_meta::{
     Evaluation, EveryN, Iteration, JsonLines, MetaLearner, Observer, Runner, TrainConfig, Trained, Trainer, Validation,
 };
@@ -51,6 +52,14 @@ impl Training<'_> {
     /// # Errors
     /// Those of the trainer, or if the files in the work folder cannot be written or read.
     pub(super) fn run(self, ctx: &Context) -> Result<(Trained, Curves)> {
+        self.run_from(ctx, &Params::new([])?)
+    }
+
+    /// The same from `start`: parameters in place of fresh ones of their names.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); if a parameter of `start` is none of the learner's.
+    pub(super) fn run_from(self, ctx: &Context, start: &Params) -> Result<(Trained, Curves)> {
         let runner = Runner::with_threads(ctx.threads());
         let mut config = self.config;
         config.checkpoint = Some(ctx.work_dir().join(format!("{}.safetensors", self.name)));
@@ -61,7 +70,9 @@ impl Training<'_> {
             Box::new(Bar(ctx.progress(&self.name, config.iterations))),
             Box::new(EveryN::new(config.iterations.div_ceil(CURVE).max(1), JsonLines::open(&log)?)?),
         ];
-        let initial = self.learner.init(&mut ChaCha8Rng::seed_from_u64(config.seed), DType::F32, ctx.device())?;
+        let fresh = self.learner.init(&mut ChaCha8Rng::seed_from_u64(config.seed), DType::F32, ctx.device())?;
+        let (_, rest) = fresh.partition(|name| start.contains(name));
+        let initial = start.merge(&rest)?.ordered_like(&fresh)?;
         let trainer = Trainer { learner: self.learner, optimiser: self.optimiser, config: &config };
         let trained = trainer.run(&initial, self.tasks, self.validation, &mut watch)?;
         Ok((trained, Curves::read(&log)?))
