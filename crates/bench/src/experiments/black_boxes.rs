@@ -1,8 +1,6 @@
 //! The learners of `model-based/omniglot`: each behind the same convolutional body, with the sizes of its paper where they
 //! are affordable.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use candle_core::D;
 use rekindle_autodiff::Params;
@@ -11,9 +9,8 @@ use rekindle_meta::{
     MetaNetworksConfig, Prequential, Recurrent, RecurrentConfig, Snail, SnailConfig, SnailLayer, Targets,
 };
 use rekindle_nn::{Conv4Body, Conv4Config, Init};
-use rekindle_tasks::{Batch, FewShot, FewShotSampler, Relabel, Shuffle, Stages, TaskSampler};
+use rekindle_tasks::Batch;
 
-use super::few_shot::Characters;
 use super::prompts::tiny;
 
 /// Channels of the body in MAML's net for Omniglot.
@@ -31,9 +28,7 @@ pub(super) struct Candidate {
     pub(super) published: Option<(f64, Option<f64>, &'static str)>,
     /// Adam's rate in the first iteration.
     pub(super) rate: f64,
-    /// Whether it learns in parts: what characters look like first, as a prototypical network, and then, with features
-    /// that stay as they are, to remember, beginning with episodes of two ways. Networks that must store what they
-    /// have seen in a state do not get beyond the last two examples otherwise.
+    /// Whether it learns in parts, see [`in_parts`](super::in_parts). Its body stays as it is.
     pub(super) in_parts: bool,
 }
 
@@ -68,27 +63,17 @@ pub(super) fn one_shot(channels: usize) -> Result<Vec<Candidate>> {
             Some((98.95, None, "Munkhdalai & Yu 2017, Table 1")),
             2e-3,
         ),
-        Candidate { in_parts: true, ..of("lstm", "LSTM", boxed(Recurrent::new(lstm)?, channels)?, None, 2e-3) },
-        Candidate { in_parts: true, ..of("mann", "MANN", boxed(Mann::new(mann)?, channels)?, Some(santoro), 2e-3) },
+        Candidate { in_parts: true, ..of("lstm", "LSTM", frozen(Recurrent::new(lstm)?, channels)?, None, 2e-3) },
+        Candidate { in_parts: true, ..of("mann", "MANN", frozen(Mann::new(mann)?, channels)?, Some(santoro), 2e-3) },
     ])
-}
-
-/// Training tasks with examples in random order: of two ways first, of one more each sixth of the training, and of all
-/// from its middle on, under labels of all ways throughout.
-pub(super) fn growing(data: &Characters, shape: &FewShot, iterations: u64) -> Result<Arc<dyn TaskSampler>> {
-    let stage = (iterations / 2 / (shape.ways as u64 - 2)).max(1);
-    let of = |ways| FewShotSampler::new(data.train.clone(), FewShot { ways, ..shape.clone() });
-    let stages = (2..=shape.ways).zip(0..).map(|(ways, n)| Ok((n * stage, of(ways)?)));
-    let labels = Relabel { of: shape.ways };
-    Ok(Arc::new(Stages::new(stages.collect::<Result<_>>()?)?.then(labels).then(Shuffle)))
 }
 
 /// The recurrent learners of sequences, with their names.
 pub(super) fn recurrent() -> Result<(BlackBoxLearner<Recurrent>, BlackBoxLearner<Mann>)> {
     let features = body(CHANNELS)?.features();
     Ok((
-        embedded(Recurrent::new(wide_lstm(features))?, CHANNELS)?,
-        embedded(Mann::new(small_mann(features))?, CHANNELS)?,
+        embedded(Recurrent::new(wide_lstm(features))?, CHANNELS)?.frozen(),
+        embedded(Mann::new(small_mann(features))?, CHANNELS)?.frozen(),
     ))
 }
 
@@ -134,6 +119,11 @@ fn embedded<B: BlackBox>(core: B, channels: usize) -> Result<BlackBoxLearner<B>>
 
 fn boxed(core: impl BlackBox + 'static, channels: usize) -> Result<Box<dyn MetaLearner>> {
     Ok(Box::new(embedded(core, channels)?))
+}
+
+/// The same behind a body that stays as it is.
+fn frozen(core: impl BlackBox + 'static, channels: usize) -> Result<Box<dyn MetaLearner>> {
+    Ok(Box::new(embedded(core, channels)?.frozen()))
 }
 
 /// Accuracies at the first, second, … sight of a class in a sequence of labelled images.

@@ -9,9 +9,9 @@ use rekindle_autodiff::Params;
 use rekindle_meta::{EvalConfig, Evaluation, Runner, Setting, TrainConfig, evaluate};
 use rekindle_tasks::{ClassBatches, ClassDataset, FewShotSampler, Shuffle, TaskSampler, batch_rng};
 
-use super::black_boxes::growing;
 use super::few_shot::Characters;
 use super::few_shot_plans::{Entry, Plan, TEST, Tasks, entries, net};
+use super::in_parts::{features, growing};
 use super::training::{TEST_SEED, Training, per_cent};
 use super::{attention, learners};
 use crate::{Bars, Context, Experiment, Table, Usage};
@@ -144,9 +144,14 @@ fn run(
 }
 
 fn train(ctx: &Context, entry: &Entry, plan: &Plan, data: &Characters, seed: u64) -> Result<Params> {
+    let mut start = Params::new([])?;
     let tasks: Arc<dyn TaskSampler> = match &plan.tasks {
         Tasks::Episodes(shape) => Arc::new(FewShotSampler::new(data.train.clone(), shape.clone())?.then(Shuffle)),
-        Tasks::Growing(shape) => growing(data, shape, plan.iterations)?,
+        Tasks::InParts(length, shape) => {
+            let name = format!("{}-features", plan.name);
+            start = features(ctx, data, net(ctx).channels, (&name, *length, seed))?;
+            growing(data, shape, plan.iterations)?
+        }
         Tasks::Classes(size) => Arc::new(ClassBatches::new(data.train.clone(), *size)?),
     };
     let training = Training {
@@ -163,7 +168,7 @@ fn train(ctx: &Context, entry: &Entry, plan: &Plan, data: &Characters, seed: u64
         tasks,
         validation: None,
     };
-    Ok(training.run(ctx)?.0.params)
+    Ok(training.run_from(ctx, &start)?.0.params)
 }
 
 /// Milliseconds of an adaptation, and of a prediction: the medians over single tasks.

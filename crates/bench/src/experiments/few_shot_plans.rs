@@ -33,8 +33,8 @@ pub(super) struct Plan {
 
 pub(super) enum Tasks {
     Episodes(FewShot),
-    /// Episodes of few ways before those of this shape.
-    Growing(FewShot),
+    /// Features first, for so many iterations, then episodes of few ways before those of this shape.
+    InParts(u64, FewShot),
     /// So many support and query rows of all classes.
     Classes(usize),
 }
@@ -70,7 +70,11 @@ pub(super) fn entries(ctx: &Context, classes: usize) -> Result<Vec<Entry>> {
         let tasks = FewShot { queries: 1, ..TEST };
         let plan = Plan {
             name: candidate.name,
-            tasks: if candidate.in_parts { Tasks::Growing(tasks) } else { Tasks::Episodes(tasks) },
+            tasks: if candidate.in_parts {
+                Tasks::InParts(mode.of([100, 500, 10_000]), tasks)
+            } else {
+                Tasks::Episodes(tasks)
+            },
             meta_batch: mode.of([8, 32, 32]),
             iterations,
             optimiser: Arc::new(clipped(candidate.rate, iterations)),

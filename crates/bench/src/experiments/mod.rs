@@ -15,6 +15,7 @@ mod finetune;
 mod goal_rnn;
 mod in_context_functions;
 mod in_context_linear;
+mod in_parts;
 mod maml_characters;
 mod maml_sinusoid;
 mod maze_rl2;

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use rekindle_autodiff::Params;
-use rekindle_meta::metric::{MetricLearner, Prototypical};
 use rekindle_meta::{
     BlackBoxLearner, EvalConfig, Evaluation, MetaLearner, Prequential, Runner, Setting, TrainConfig, evaluate,
 };
-use rekindle_optim::{Adam, Chain, ClipNorm, Freeze, Grouped, Schedule, Select, Transform};
+use rekindle_optim::{Adam, Chain, ClipNorm, Schedule};
 use rekindle_tasks::{FewShot, FewShotSampler, Shuffle, TaskSampler, batch_rng};
 
-use super::black_boxes::{CHANNELS, Candidate, WAYS, at_sights, body, growing, one_shot, recurrent};
-use super::few_shot::{Characters, adam};
+use super::black_boxes::{CHANNELS, Candidate, WAYS, at_sights, one_shot, recurrent};
+use super::few_shot::Characters;
+use super::in_parts::{features, growing};
 use super::training::{Curves, TEST_SEED, Training, VALIDATION_SEED, per_cent};
 use crate::{Context, Experiment, Plot, Published, Series};
 
@@ -23,9 +23,6 @@ const SIGHTS: usize = 10;
 
 /// Those that are printed, and what Santoro et al. 2016 have for an LSTM and for their MANN.
 const PUBLISHED: [(usize, f64, f64); 4] = [(1, 24.4, 36.4), (2, 49.5, 82.8), (5, 63.6, 94.9), (10, 62.5, 98.1)];
-
-/// Where a black box has the parameters of its body.
-const EMBED: &str = "embed";
 
 /// Tasks of a test.
 const TASKS: usize = 600;
@@ -95,22 +92,6 @@ pub(super) fn optimiser(rate: f64, iterations: u64) -> Chain {
     Chain::new().then(ClipNorm::new(1.0)).then(Adam::new(schedule))
 }
 
-/// What characters look like: the body of a prototypical network, under the names that a black box has for it.
-fn features(ctx: &Context, data: &Characters, seed: u64) -> Result<Params> {
-    let iterations = ctx.mode().of([10, 1_000, 10_000]);
-    let tasks = FewShotSampler::new(data.train.clone(), FewShot { ways: 20, queries: 5, ..episode(1) })?;
-    let (trained, _) = Training {
-        name: format!("features-{iterations}-seed{seed}"),
-        learner: &MetricLearner::new(body(CHANNELS)?, Prototypical::default())?,
-        optimiser: &adam(2e-3, iterations),
-        config: TrainConfig { iterations, meta_batch: 2, seed, checkpoint_every: 200, ..TrainConfig::default() },
-        tasks: Arc::new(tasks),
-        validation: None,
-    }
-    .run(ctx)?;
-    Ok(trained.params.sub_params("body")?.prefixed(EMBED)?)
-}
-
 /// Trained on episodes of `shots`; the parameters of the best of ten validations.
 fn train(
     ctx: &Context,
@@ -119,19 +100,19 @@ fn train(
     (shots, iterations, meta_batch): (usize, u64, usize),
     seed: u64,
 ) -> Result<(Params, Curves)> {
-    let (all, plain) = (optimiser(rate, iterations), FewShotSampler::new(data.train.clone(), episode(shots))?);
-    let (start, optimiser, tasks): (_, Box<dyn Transform>, Arc<dyn TaskSampler>) = if in_parts {
-        let memory = Grouped::new(all).with(Select::prefix([EMBED]), Freeze::all());
-        (features(ctx, data, seed)?, Box::new(memory), growing(data, &episode(shots), iterations)?)
+    let (start, tasks): (_, Arc<dyn TaskSampler>) = if in_parts {
+        let length = ctx.mode().of([10, 1_000, 10_000]);
+        (features(ctx, data, CHANNELS, ("features", length, seed))?, growing(data, &episode(shots), iterations)?)
     } else {
-        (Params::new([])?, Box::new(all), Arc::new(plain.then(Shuffle)))
+        let episodes = FewShotSampler::new(data.train.clone(), episode(shots))?;
+        (Params::new([])?, Arc::new(episodes.then(Shuffle)))
     };
     let validation = FewShotSampler::new(data.validation.clone(), episode(shots))?.then(Shuffle);
     let (checks, n_tasks) = ctx.mode().of([(2u64, 50), (10, 300), (10, 300)]);
     let (trained, curves) = Training {
         name: format!("{name}-{shots}s-{iterations}-seed{seed}"),
         learner,
-        optimiser: &*optimiser,
+        optimiser: &optimiser(rate, iterations),
         config: TrainConfig {
             iterations,
             meta_batch,

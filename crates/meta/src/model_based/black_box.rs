@@ -80,7 +80,7 @@ pub(crate) fn over_all((support, n_support): (&Tensor, usize), (query, n_query):
 /// A [`BlackBox`] as a [`MetaLearner`], with an embedding in front of it where examples are more than vectors.
 ///
 /// The embedding's parameters stand below `embed`, those of the black box below `core`; adapted parameters have the
-/// state besides, below `state`. All of them are trained together.
+/// state besides, below `state`. All of them are trained together, unless the embedding is [`frozen`](Self::frozen).
 ///
 /// ```
 /// use candle_core::{DType, Device};
@@ -102,12 +102,14 @@ pub(crate) fn over_all((support, n_support): (&Tensor, usize), (query, n_query):
 pub struct BlackBoxLearner<B> {
     core: B,
     embedding: Option<Arc<dyn Model>>,
+    /// Whether the embedding stays as it is.
+    frozen: bool,
 }
 
 impl<B: BlackBox> BlackBoxLearner<B> {
     /// A learner that sees the examples themselves, flattened to vectors `[M, B, F]`.
     pub fn new(core: B) -> Self {
-        Self { core, embedding: None }
+        Self { core, embedding: None, frozen: false }
     }
 
     /// A learner that sees features: `embedding` maps `[M, B, …]` to `[M, B, F]`.
@@ -115,7 +117,14 @@ impl<B: BlackBox> BlackBoxLearner<B> {
     /// Where it has batch normalisation, support and query set are normalised apart in training and in
     /// [`Setting::Transductive`], as MAML does, and by the support set's statistics in [`Setting::Inductive`].
     pub fn with_embedding(core: B, embedding: impl Model + 'static) -> Self {
-        Self { core, embedding: Some(Arc::new(embedding)) }
+        Self { core, embedding: Some(Arc::new(embedding)), frozen: false }
+    }
+
+    /// The same with an embedding that training leaves as it is: its gradient is zero, and costs nothing. Its
+    /// parameters should be trained ones, put in the place of those of [`init`](MetaLearner::init).
+    #[must_use]
+    pub fn frozen(self) -> Self {
+        Self { frozen: true, ..self }
     }
 
     /// The black box.
@@ -148,7 +157,9 @@ impl<B: BlackBox> BlackBoxLearner<B> {
     /// `[M, B, …]` to features `[M, B, F]`.
     fn embed(&self, params: &Params, x: &Tensor, stats: NormStats) -> Result<Tensor> {
         if let Some(embedding) = &self.embedding {
-            return Ok(embedding.forward(&params.below(EMBED)?, x, stats)?);
+            let params = params.below(EMBED)?;
+            let params = if self.frozen { params.detach() } else { params };
+            return Ok(embedding.forward(&params, x, stats)?);
         }
         let &[m, b, ref features @ ..] = x.dims() else {
             return Err(Error::Batch { message: format!("examples {:?}, but they are [M, B, …]", x.dims()) });

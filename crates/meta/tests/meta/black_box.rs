@@ -186,6 +186,23 @@ fn tasks_of_another_kind_are_refused() -> Result<()> {
     Ok(())
 }
 
+/// A frozen embedding has no gradient; all else has the one that it would have anyway.
+#[test]
+fn a_frozen_embedding_has_no_gradient() -> Result<()> {
+    let learner = BlackBoxLearner::with_embedding(recurrent(Cell::Lstm, Targets::Classes(3), false), body(5));
+    let params = learner.init(&mut ChaCha8Rng::seed_from_u64(9), DType::F64, &Device::Cpu)?;
+    let tasks = characters(3).sample(&mut ChaCha8Rng::seed_from_u64(10), 2)?.to_dtype(DType::F64)?;
+    let gradients = |learner: &BlackBoxLearner<Recurrent>| -> Result<(Vec<f64>, Vec<f64>)> {
+        let (embed, core) = learner.meta_grad(&params, &tasks, 0)?.grads.partition(|name| name.starts_with("embed."));
+        let flat = |part: Params| part.leaves().iter().map(Tensor::to_vec_f64).collect::<Result<Vec<_>, _>>();
+        Ok((flat(embed)?.concat(), flat(core)?.concat()))
+    };
+    let ((embed, core), (frozen, same)) = (gradients(&learner)?, gradients(&learner.clone().frozen())?);
+    assert!(embed.iter().any(|g| *g != 0.0) && frozen.iter().all(|g| *g == 0.0));
+    assert_eq!((frozen.len(), same), (embed.len(), core));
+    Ok(())
+}
+
 /// Adapted parameters are plain parameters: they can be saved, and answer the same after loading.
 #[test]
 fn a_learned_state_survives_a_file() -> Result<()> {
