@@ -131,7 +131,7 @@ fn train(
 
 fn run_one_shot(ctx: &mut Context, of: &Candidate, seed: u64) -> Result<()> {
     let data = Characters::omniglot(ctx, seed)?;
-    let iterations = ctx.mode().of([30, 6_000, 60_000]);
+    let iterations = ctx.mode().of([30, if of.in_parts { 12_000 } else { 6_000 }, 60_000]);
     let learner = (of.name, &*of.learner, of.rate);
     let (params, curves) = train(ctx, learner, (&data, of.in_parts), (1, iterations, 32), seed)?;
     let test = FewShotSampler::new(data.test.clone(), episode(1))?.then(Shuffle);
