@@ -156,7 +156,7 @@ fn presentations<B: Prequential>(ctx: &mut Context, name: &str, learner: &BlackB
     const AT_ONCE: usize = 50;
     for seed in ctx.seeds() {
         let data = Characters::omniglot(ctx, seed)?;
-        let iterations = ctx.mode().of([5, 4_000, 100_000]);
+        let iterations = ctx.mode().of([5, 2_000, 100_000]);
         let (params, _) = train(ctx, (name, learner, 2e-3), (&data, true), (SIGHTS, iterations, 16), seed)?;
         let test = FewShotSampler::new(data.test.clone(), episode(SIGHTS))?.then(Shuffle);
         let mut accuracies = vec![Vec::new(); SIGHTS];

@@ -25,9 +25,11 @@ const WINDOW: usize = 20;
 const COLD: f64 = 0.001;
 /// The temperature in the pretraining at first: the gait is found.
 const HOT: f64 = 0.1;
-/// The temperature that follows, and that of a corridor. A step is worth 0.04 log 4 = 0.06 for its choice alone, and a stride of
-/// seven steps pays 1, so walking pays more than choosing; at 0.1 it hardly does.
+/// The temperature that follows. A step is worth 0.04 log 4 = 0.06 for its choice alone, and a stride of seven steps pays 1,
+/// so walking pays more than choosing; at 0.1 it hardly does.
 const WARM: f64 = 0.04;
+/// The temperature in a corridor: enough to get off its sides again.
+const CORRIDOR: f64 = 0.06;
 
 impl Experiment for TransferSoftQ {
     fn id(&self) -> &'static str {
@@ -41,7 +43,7 @@ impl Experiment for TransferSoftQ {
     fn about(&self) -> &'static str {
         "A crawler that has to stretch six times before a pull moves it is paid for moving in any direction on open ground, \
          by soft Q-learning at a temperature that falls from 0.1 to 0.04 in the first half of the training. Then it has to get to the \
-         end of a corridor, where the way gained is paid for, and the end as much again, at 0.04. The figure is how many steps of the environment it takes until \
+         end of a corridor, where the way gained is paid for, and the end as much again, at 0.06. The figure is how many steps of the environment it takes until \
          18 of 20 episodes in a row reach the end, over the steps of the same learner from fresh weights; `cold` is pretrained and \
          fine-tuned at temperature 0.001. Four crawlers side by side, nets of 64-64, five seeds.\n\n\
          Source: Haarnoja, Tang, Abbeel & Levine 2017, §5.3: a quadruped pretrained on speed in any direction learns to run down \
@@ -79,8 +81,8 @@ impl Experiment for TransferSoftQ {
                 ways.push(picture(&net, &warm, "pretrained warm")?);
             }
             for &(name, ground) in grounds {
-                let scratch = learn(&net, &fresh, WARM, (ground, most), seed)?;
-                let tuned = learn(&net, &warm, WARM, (ground, most), seed)?;
+                let scratch = learn(&net, &fresh, CORRIDOR, (ground, most), seed)?;
+                let tuned = learn(&net, &warm, CORRIDOR, (ground, most), seed)?;
                 let tuned_cold = learn(&net, &cold, COLD, (ground, most), seed)?;
                 for (kind, learned) in [("scratch", &scratch), ("pretrained", &tuned), ("cold", &tuned_cold)] {
                     ctx.seed_metric(seed, &format!("{name}/{kind}/steps"), learned.steps as f64, "steps")?;

@@ -31,13 +31,16 @@ struct Sizes {
     units: usize,
     /// Transitions in an update.
     batch: usize,
+    copy_every: u64,
+    /// Adam's, at first and at the end: near a target actions differ by little, and only fine steps tell them apart.
+    rates: [f64; 2],
 }
 
 pub(super) fn run(ctx: &mut Context) -> Result<()> {
     let sizes = ctx.mode().of([
-        Sizes { steps: 8_000, units: 64, batch: 32 },
-        Sizes { steps: 25_000, units: 64, batch: 64 },
-        Sizes { steps: 200_000, units: 256, batch: 32 },
+        Sizes { steps: 8_000, units: 64, batch: 32, copy_every: 200, rates: [1e-3, 1e-4] },
+        Sizes { steps: 25_000, units: 128, batch: 128, copy_every: 1000, rates: [2e-3, 6e-6] },
+        Sizes { steps: 200_000, units: 256, batch: 32, copy_every: 1000, rates: [1e-3, 1e-4] },
     ]);
     let reacher = Reacher::default();
     let tested: Vec<usize> = (Reacher::TRAINING..reacher.targets.len()).collect();
@@ -73,8 +76,11 @@ pub(super) fn run(ctx: &mut Context) -> Result<()> {
 
 type Curve = Vec<(f64, f64)>;
 
-fn optimiser(steps: usize) -> Arc<Adam> {
-    Arc::new(Adam::new(Schedule::Linear { start: 1e-3, end: 1e-4, steps: steps as u64 }))
+impl Sizes {
+    fn optimiser(&self) -> Arc<Adam> {
+        let [start, end] = self.rates;
+        Arc::new(Adam::new(Schedule::Linear { start, end, steps: self.steps as u64 }))
+    }
 }
 
 /// Networks for the training targets.
@@ -90,15 +96,16 @@ fn successor(
     let config = SuccessorConfig {
         gamma: GAMMA,
         batch: sizes.batch,
-        copy_every: 200,
-        optimiser: optimiser(sizes.steps),
+        copy_every: sizes.copy_every,
+        optimiser: sizes.optimiser(),
         ..SuccessorConfig::default()
     };
     let learner = SuccessorLearner::new(net, ACTIONS, trained.iter().map(one_hot).collect(), config)?;
     let rng = &mut stream_rng(0, 0);
     let mut state = learner.init(rng, DType::F32, &Device::Cpu)?;
     let mut play = SuccessorCollector::new(VecEnv::stack(reacher, trained, COPIES)?, 1)?;
-    let mut buffer = SuccessorBuffer::new(100_000, [INPUTS, n])?;
+    // Nothing is forgotten: what was seen on the way to a target is all that is known of the places beside it.
+    let mut buffer = SuccessorBuffer::new(sizes.steps * trained.len() * COPIES, [INPUTS, n])?;
     let progress = ctx.progress("successor features", sizes.steps as u64);
     let mut curve = Vec::new();
     for step in 0..sizes.steps {
@@ -118,8 +125,8 @@ fn specialists(ctx: &Context, reacher: &Reacher, targets: &[usize], sizes: &Size
     let config = QConfig {
         gamma: GAMMA,
         batch: sizes.batch,
-        copy_every: 200,
-        optimiser: optimiser(sizes.steps),
+        copy_every: sizes.copy_every,
+        optimiser: sizes.optimiser(),
         ..QConfig::default()
     };
     let learner = QLearner::new(net, ACTIONS, config)?;
@@ -127,7 +134,7 @@ fn specialists(ctx: &Context, reacher: &Reacher, targets: &[usize], sizes: &Size
     let nets = targets.iter().map(|_| learner.net().init(rng, DType::F32, &Device::Cpu));
     let mut state = learner.init(&Params::cat_tasks(&nets.collect::<Result<Vec<_>, _>>()?)?)?;
     let mut play = QCollector::new(VecEnv::stack(reacher, targets, COPIES)?, 2)?;
-    let mut buffer = play.buffer(100_000 / COPIES)?;
+    let mut buffer = play.buffer(sizes.steps)?;
     let progress = ctx.progress("specialists", sizes.steps as u64);
     let mut curve = Vec::new();
     for step in 0..sizes.steps {

@@ -10,8 +10,8 @@ use crate::{Error, Result};
 pub enum Aggregation {
     /// The mean, the same for all queries: conditional neural processes.
     Mean,
-    /// Attention of each query to the examples, in this many heads `≥ 1`, which divide the width: the deterministic path
-    /// of attentive neural processes.
+    /// The mean, and beside it attention of each query to the examples, in this many heads `≥ 1`, which divide the width:
+    /// attentive neural processes.
     Attention(usize),
 }
 

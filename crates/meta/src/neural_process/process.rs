@@ -1,12 +1,14 @@
 //! Conditional and attentive neural processes.
 //!
 //! ```text
-//! rᵢ = e(xᵢ, yᵢ)      r = (1/S) Σ rᵢ   or   r(x) = attention(k(x), {k(xᵢ)}, {rᵢ})
+//! r = (1/S) Σ e(xᵢ, yᵢ)                                                          conditional
+//! r = [(1/S) Σ e(xᵢ, yᵢ), attention(k(x), {k(xᵢ)}, {e'(xᵢ, yᵢ)})]                 attentive
 //! (μ, s) = d(r, x)    σ = σ₀ + (1 − σ₀) softplus(s)      L = mean −log N(y; μ, σ²)
 //! ```
 //! Garnelo et al., *Conditional Neural Processes*, 2018; Kim et al., *Attentive Neural Processes*, 2019, section 3, with
-//! scaled dot products in several heads. Differs from the latter: only its deterministic path, so that the likelihood has
-//! a closed form and nothing is drawn; no self-attention among the examples, as in its one-dimensional regressions.
+//! scaled dot products in several heads. Differs from the latter: of its latent path the mean over the examples is left, from
+//! which the paper draws a latent, so that the likelihood has a closed form and nothing is drawn; no self-attention among
+//! the examples, as in its one-dimensional regressions.
 
 use candle_core::{DType, Device, Tensor as Value};
 use rand::RngCore;
@@ -22,7 +24,7 @@ use crate::{Error, Loss, Result};
 /// A neural process; [`BlackBoxLearner`](crate::BlackBoxLearner) makes a meta-learner of it, whose predictions are the
 /// means. It is trained on the likelihood of the query set.
 ///
-/// Parameters: perceptrons below `pairs` and `decode`; with attention one below `locate`, and `query`, `key`, `value`,
+/// Parameters: perceptrons below `pairs` and `decode`; with attention below `values` and `locate`, too, and `query`, `key`, `value`,
 /// `out`.
 ///
 /// ```
@@ -55,7 +57,7 @@ impl NeuralProcess {
     /// If the configuration is not valid.
     pub fn new(config: NeuralProcessConfig) -> Result<Self> {
         config.validate()?;
-        let decoder = mlp(&config, config.width + config.inputs, config.layers[1], 2 * config.targets)?;
+        let decoder = mlp(&config, Encoder::outputs(&config) + config.inputs, config.layers[1], 2 * config.targets)?;
         Ok(Self { config, encoder: Encoder::new(&config)?, decoder })
     }
 
