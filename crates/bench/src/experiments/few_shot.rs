@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rekindle_autodiff::Params;
 use rekindle_meta::{EvalConfig, Evaluation, MetaLearner, Runner, Setting, TrainConfig, Trained, evaluate};
-use rekindle_optim::{Adam, Schedule, Transform};
+use rekindle_optim::{Adam, Chain, ClipNorm, Schedule, Transform};
 use rekindle_tasks::{
     Augment, ClassDataset, FewShot, FewShotSampler, Glyphs, InMemory, Omniglot, Splits, Subset, TaskSampler, batch_rng,
 };
@@ -91,6 +91,11 @@ impl Protocol {
 /// Adam with a rate that falls to a hundredth along a cosine.
 pub(super) fn adam(rate: f64, iterations: u64) -> Adam {
     Adam::new(Schedule::Cosine { start: rate, end: rate / 100.0, steps: iterations })
+}
+
+/// The same after gradients are clipped to norm 1, for attention and for memories.
+pub(super) fn clipped(rate: f64, iterations: u64) -> Chain {
+    Chain::new().then(ClipNorm::new(1.0)).then(adam(rate, iterations))
 }
 
 /// A trained learner, and how it did on the tasks of the test.

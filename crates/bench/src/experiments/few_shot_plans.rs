@@ -7,9 +7,8 @@ use rekindle_optim::{Schedule, Sgd, Transform};
 use rekindle_tasks::FewShot;
 
 use super::black_boxes;
-use super::few_shot::adam;
+use super::few_shot::{adam, clipped};
 use super::learners::{self, Named, Net};
-use super::model_based_omniglot::optimiser as clipped;
 use crate::Context;
 
 /// Tasks of the test.

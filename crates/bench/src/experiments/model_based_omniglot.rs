@@ -7,11 +7,10 @@ use rekindle_autodiff::Params;
 use rekindle_meta::{
     BlackBoxLearner, EvalConfig, Evaluation, MetaLearner, Prequential, Runner, Setting, TrainConfig, evaluate,
 };
-use rekindle_optim::{Adam, Chain, ClipNorm, Schedule};
 use rekindle_tasks::{FewShot, FewShotSampler, Shuffle, TaskSampler, batch_rng};
 
 use super::black_boxes::{CHANNELS, Candidate, WAYS, at_sights, one_shot, recurrent};
-use super::few_shot::Characters;
+use super::few_shot::{Characters, clipped};
 use super::in_parts::{features, growing};
 use super::training::{Curves, TEST_SEED, Training, VALIDATION_SEED, per_cent};
 use crate::{Context, Experiment, Plot, Published, Series};
@@ -87,11 +86,6 @@ fn episode(shots: usize) -> FewShot {
     FewShot { ways: WAYS, shots, queries: 1, rotate: true }
 }
 
-pub(super) fn optimiser(rate: f64, iterations: u64) -> Chain {
-    let schedule = Schedule::Cosine { start: rate, end: rate / 100.0, steps: iterations };
-    Chain::new().then(ClipNorm::new(1.0)).then(Adam::new(schedule))
-}
-
 /// Trained on episodes of `shots`; the parameters of the best of ten validations.
 fn train(
     ctx: &Context,
@@ -112,7 +106,7 @@ fn train(
     let (trained, curves) = Training {
         name: format!("{name}-{shots}s-{iterations}-seed{seed}"),
         learner,
-        optimiser: &optimiser(rate, iterations),
+        optimiser: &clipped(rate, iterations),
         config: TrainConfig {
             iterations,
             meta_batch,
