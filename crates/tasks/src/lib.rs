@@ -12,6 +12,7 @@ mod few_shot;
 #[cfg(feature = "images")]
 mod folder;
 mod functions;
+mod gaussian_process;
 mod glyphs;
 mod grey;
 mod image_list;
@@ -47,6 +48,7 @@ pub use few_shot::{FewShot, FewShotSampler};
 #[cfg(feature = "images")]
 pub use folder::ImageFolder;
 pub use functions::{Curriculum, FunctionClass, FunctionTasks, Ramp};
+pub use gaussian_process::GaussianProcess;
 pub use glyphs::{AttributeGlyphs, Glyphs};
 #[cfg(feature = "images")]
 pub use image_list::ImageList;

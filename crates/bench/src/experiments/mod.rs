@@ -28,7 +28,7 @@ mod metric_omniglot;
 mod model_based_omniglot;
 mod modular;
 mod multitask;
-mod neural_process_sinusoid;
+mod neural_process;
 mod options;
 mod point_maml;
 mod progressive;
@@ -102,7 +102,8 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(metric_glyphs::MetricGlyphs),
         Box::new(metric_omniglot::MetricOmniglot),
         Box::new(cifar_fs_proto::CifarFsProto),
-        Box::new(neural_process_sinusoid::NeuralProcessSinusoid),
+        Box::new(neural_process::NeuralProcessSinusoid),
+        Box::new(neural_process::NeuralProcessGaussian),
         Box::new(in_context_linear::InContextLinear),
         Box::new(in_context_functions::InContextFunctions),
         Box::new(model_based_omniglot::ModelBasedOmniglot),
