@@ -36,7 +36,8 @@ impl Experiment for FewShotAll {
          - Net: four convolutional blocks of 32 channels (16 in the quick run, 64 with `--full`), with max pooling where features \
            are compared and with strides where a head of five outputs descends.\n\
          - Each learner has its own paper's training: episodes of many ways for those that compare, batches of all classes for \
-           pretrained nets, 5-way tasks for the MAML family and for networks that read. Adam along a cosine (Reptile: its own rule). \
+           pretrained nets, 5-way tasks for the MAML family and for networks that read (LSTM and MANN: features first, see \
+           `model-based/omniglot`). Adam along a cosine (Reptile: its own rule). \
            Lengths are such that a learner takes a few minutes: the table compares learners after little training, and the papers' \
            figures, beside those of `metric/omniglot`, `family/omniglot` and `model-based/omniglot`, are of far longer ones.\n\
          - *accuracy*: 600 test tasks (quick: 100), the same for all; normalisation transductive, beside it inductive. The last \
