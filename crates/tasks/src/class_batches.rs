@@ -3,6 +3,7 @@
 use candle_core::{Device, Tensor};
 use rand::{Rng, RngCore};
 
+use crate::error::at_least_one;
 use crate::{Batch, ClassDataset, Error, Result, TaskBatch, TaskSampler};
 
 /// "Tasks" whose classes are those of the data set, numbered as there: `2·size` examples of random classes, half of
@@ -31,9 +32,7 @@ impl<D: ClassDataset> ClassBatches<D> {
     /// [`Error::Config`] for an empty batch, [`Error::TooFewClasses`] for a data set without classes,
     /// [`Error::TooFewExamples`] for one with a class without examples.
     pub fn new(data: D, size: usize) -> Result<Self> {
-        if size == 0 {
-            return Err(Error::Config { field: "size", value: "0".to_owned(), expected: "at least 1" });
-        }
+        at_least_one(&[("size", size)])?;
         if data.n_classes() == 0 {
             return Err(Error::TooFewClasses { ways: 1, available: 0 });
         }

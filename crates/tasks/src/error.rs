@@ -184,3 +184,11 @@ impl Error {
         Self::Format { path: path.to_path_buf(), reason: reason.to_string() }
     }
 }
+
+/// Refuses counts of 0, by name.
+pub(crate) fn at_least_one(counts: &[(&'static str, usize)]) -> Result<()> {
+    match counts.iter().find(|(_, count)| *count == 0) {
+        Some((field, count)) => Err(Error::Config { field, value: count.to_string(), expected: "at least 1" }),
+        None => Ok(()),
+    }
+}

@@ -9,6 +9,7 @@
 use candle_core::{Device, Tensor};
 use rand::{Rng, RngCore, seq::index};
 
+use crate::error::at_least_one;
 use crate::rotated::{check_square, rotate};
 use crate::{Batch, ClassDataset, Error, Result, TaskBatch, TaskSampler};
 
@@ -39,12 +40,7 @@ impl FewShot {
     /// # Errors
     /// [`Error::Config`] that names the field.
     pub fn validate(&self) -> Result<()> {
-        for (field, value) in [("ways", self.ways), ("shots", self.shots), ("queries", self.queries)] {
-            if value == 0 {
-                return Err(Error::Config { field, value: value.to_string(), expected: "at least 1" });
-            }
-        }
-        Ok(())
+        at_least_one(&[("ways", self.ways), ("shots", self.shots), ("queries", self.queries)])
     }
 }
 

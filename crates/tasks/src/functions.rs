@@ -18,6 +18,7 @@ pub use curriculum::{Curriculum, Ramp};
 use candle_core::{Device, Tensor};
 use rand::RngCore;
 
+use crate::error::at_least_one;
 use crate::line::normal;
 use crate::{Batch, Error, Result, TaskBatch, TaskSampler};
 use draw::Function;
@@ -98,11 +99,7 @@ impl FunctionTasks {
     /// # Errors
     /// [`Error::Config`] that names the field.
     pub fn validate(&self) -> Result<()> {
-        for (field, value) in [("dims", self.dims), ("shots", self.shots), ("queries", self.queries)] {
-            if value == 0 {
-                return Err(Error::Config { field, value: value.to_string(), expected: "at least 1" });
-            }
-        }
+        at_least_one(&[("dims", self.dims), ("shots", self.shots), ("queries", self.queries)])?;
         self.class.validate(self.dims)
     }
 

@@ -11,6 +11,7 @@ use std::ops::Range;
 use candle_core::{Device, Tensor};
 use rand::RngCore;
 
+use crate::error::at_least_one;
 use crate::line::normal;
 use crate::sinusoid::{check_range, uniform};
 use crate::{Batch, Error, Result, TaskBatch, TaskSampler};
@@ -63,12 +64,7 @@ impl GaussianProcess {
                 return Err(Error::Config { field, value: value.to_string(), expected: "finite and above 0" });
             }
         }
-        for (field, value) in [("shots", self.shots), ("queries", self.queries)] {
-            if value == 0 {
-                return Err(Error::Config { field, value: value.to_string(), expected: "at least 1" });
-            }
-        }
-        Ok(())
+        at_least_one(&[("shots", self.shots), ("queries", self.queries)])
     }
 
     /// Values at `x` of a function with this length.

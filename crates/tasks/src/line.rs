@@ -9,6 +9,7 @@ use std::ops::Range;
 use candle_core::{Device, Tensor};
 use rand::{Rng, RngCore};
 
+use crate::error::at_least_one;
 use crate::sinusoid::{check_range, uniform};
 use crate::{Batch, Error, Result, TaskBatch, TaskSampler};
 
@@ -53,12 +54,7 @@ impl Line {
                 expected: "finite and at least 0",
             });
         }
-        for (field, value) in [("shots", self.shots), ("queries", self.queries)] {
-            if value == 0 {
-                return Err(Error::Config { field, value: value.to_string(), expected: "at least 1" });
-            }
-        }
-        Ok(())
+        at_least_one(&[("shots", self.shots), ("queries", self.queries)])
     }
 
     fn points(&self, rng: &mut dyn RngCore, lines: &[(f32, f32)], n: usize) -> Result<Batch> {

@@ -9,7 +9,8 @@
 use candle_core::{Device, Tensor};
 use rand::RngCore;
 
-use crate::{Change, Error, Result, TaskBatch};
+use crate::error::at_least_one;
+use crate::{Change, Result, TaskBatch};
 
 /// The label of an example whose class is not told.
 pub const UNLABELLED: u32 = u32::MAX;
@@ -34,9 +35,7 @@ pub struct Unlabel {
 
 impl Change for Unlabel {
     fn change(&self, mut tasks: TaskBatch, _: &mut dyn RngCore) -> Result<TaskBatch> {
-        if self.labelled == 0 {
-            return Err(Error::Config { field: "labelled", value: "0".to_owned(), expected: "at least 1" });
-        }
+        at_least_one(&[("labelled", self.labelled)])?;
         let mut labels = tasks.support.y.to_vec2::<u32>()?;
         for row in &mut labels {
             let mut told = std::collections::HashMap::new();
@@ -57,7 +56,7 @@ impl Change for Unlabel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FewShot, FewShotSampler, Glyphs, Line, TaskSampler, batch_rng};
+    use crate::{Error, FewShot, FewShotSampler, Glyphs, Line, TaskSampler, batch_rng};
 
     #[test]
     fn nothing_but_labels_changes() -> Result<()> {

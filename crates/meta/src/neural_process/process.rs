@@ -24,8 +24,8 @@ use crate::{Error, Loss, Result};
 /// A neural process; [`BlackBoxLearner`](crate::BlackBoxLearner) makes a meta-learner of it, whose predictions are the
 /// means. It is trained on the likelihood of the query set.
 ///
-/// Parameters: perceptrons below `pairs` and `decode`; with attention below `values` and `locate`, too, and `query`, `key`, `value`,
-/// `out`.
+/// Parameters: perceptrons below `pairs` and `decode`; with attention below `values` and `locate`, too, and `query`,
+/// `key`, `value`, `out`.
 ///
 /// ```
 /// use candle_core::{DType, Device};
