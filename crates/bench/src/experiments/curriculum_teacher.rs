@@ -53,6 +53,10 @@ impl Experiment for CurriculumTeacher {
          LSTM that reads text, batches of 64 instead of 4,096, progress in digits instead of in whole sums."
     }
 
+    fn in_default_run(&self) -> bool {
+        true
+    }
+
     fn run(&self, ctx: &mut Context) -> Result<()> {
         for seed in ctx.seeds() {
             run(ctx, seed)?;

@@ -94,7 +94,7 @@ impl Experiment for MamlGlyphs {
     }
 
     fn run(&self, ctx: &mut Context) -> Result<()> {
-        let iterations = ctx.mode().pick(600, 60_000);
+        let iterations = ctx.mode().pick(400, 60_000);
         run(ctx, &five_way_one_shot(iterations), &|seed, _| Characters::glyphs(seed))
     }
 }

@@ -3,6 +3,7 @@
 mod actor_mimic;
 mod adapt_digits;
 mod adapt_office;
+mod adapt_randomise;
 mod bandits_baselines;
 mod bandits_optimal;
 mod cifar_fs_proto;
@@ -32,7 +33,6 @@ mod neural_process;
 mod options;
 mod point_maml;
 mod progressive;
-mod randomised;
 mod reptile_sinusoid;
 mod rl2;
 mod rl2_cells;
@@ -54,6 +54,7 @@ mod successor;
 mod zsl_flowers;
 mod zsl_glyphs;
 
+mod actor_mimic_held_out;
 mod addition;
 mod attention;
 mod bandit_agents;
@@ -119,6 +120,7 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(classic::ClassicTrpo),
         Box::new(adapt_digits::AdaptDigits),
         Box::new(adapt_office::AdaptOffice),
+        Box::new(adapt_randomise::AdaptRandomise),
         Box::new(zsl_glyphs::ZslGlyphs),
         Box::new(zsl_flowers::ZslFlowers),
         Box::new(curriculum_teacher::CurriculumTeacher),
@@ -132,7 +134,6 @@ pub fn all() -> Vec<Box<dyn Experiment>> {
         Box::new(modular::TransferModular),
         Box::new(options::TransferOptions),
         Box::new(self_supervision::TransferSelfSupervision),
-        Box::new(randomised::TransferRandomised),
         Box::new(speed_kernels::SpeedKernels),
         Box::new(speed_tape::SpeedTape),
         Box::new(speed_maml_sinusoid::SpeedMamlSinusoid),

@@ -38,6 +38,10 @@ impl Experiment for TransferModular {
          Source: Devin, Gupta, Darrell, Abbeel & Levine 2017, with arms and guided policy search."
     }
 
+    fn in_default_run(&self) -> bool {
+        true
+    }
+
     fn run(&self, ctx: &mut Context) -> Result<()> {
         let pairs: Vec<Pair> = (0..9).map(|i| Pair { task: i / 3, robot: i % 3 }).collect();
         let held: Vec<Pair> = ctx.mode().of([vec![pairs[0], pairs[5]], pairs.clone(), pairs.clone()]);

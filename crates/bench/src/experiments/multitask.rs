@@ -38,6 +38,10 @@ impl Experiment for Multitask {
          or is not. `told/new` is its error on 100 waves that it never saw: what a description of the task transfers."
     }
 
+    fn in_default_run(&self) -> bool {
+        true
+    }
+
     fn run(&self, ctx: &mut Context) -> Result<()> {
         let n_seeds = ctx.seeds().end.max(3);
         let updates = ctx.mode().of([500, 1500, 5000]);

@@ -56,6 +56,10 @@ impl Experiment for ProgressiveNets {
          - `afs/layer<i>`: the share of the source's column in the average Fisher sensitivity of the progressive network."
     }
 
+    fn in_default_run(&self) -> bool {
+        true
+    }
+
     fn run(&self, ctx: &mut Context) -> Result<()> {
         let sources = ctx.mode().of([&[Look::Plain][..], &SOURCES, &SOURCES]);
         let iterations = ctx.mode().of([60, 100, 200]);

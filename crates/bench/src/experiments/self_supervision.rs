@@ -38,6 +38,10 @@ impl Experiment for TransferSelfSupervision {
          small as catch it is not by much, and features from random play alone do not help."
     }
 
+    fn in_default_run(&self) -> bool {
+        true
+    }
+
     fn run(&self, ctx: &mut Context) -> Result<()> {
         let net = FeatureNet::new(&[50, 64], 3, Activation::Relu)?;
         let mut plot = Plot::new("Catch", "environment steps", "mean return of the last hundred games");

@@ -33,6 +33,10 @@ impl Experiment for TransferSuccessor {
          hopeful weights are ours: without them, SFQL earned no more than QL in as few tasks."
     }
 
+    fn in_default_run(&self) -> bool {
+        true
+    }
+
     fn run(&self, ctx: &mut Context) -> Result<()> {
         ctx.section("Four rooms", successor_rooms::in_the_plane)?;
         ctx.section("Four rooms on a grid", successor_rooms::on_a_grid)?;

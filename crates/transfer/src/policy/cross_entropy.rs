@@ -51,29 +51,33 @@ impl CrossEntropyConfig {
     }
 }
 
-/// Numbers `[n]` whose score is high: the mean of the last elite. `score` is told the iteration and a candidate, so that all
-/// candidates of one iteration can be compared in the same worlds.
+/// Numbers `[n]` whose score is high: the mean of the last elite. `start` `[n]` is the mean of the first candidates: zeros, or what
+/// was found elsewhere and is to be fine-tuned, with a small deviation. `score` is told the iteration and a candidate, so that
+/// all candidates of one iteration can be compared in the same worlds.
 ///
 /// ```
 /// use rekindle_envs::stream_rng;
 /// use rekindle_transfer::policy::{CrossEntropyConfig, cross_entropy};
 /// let score = |_iteration: usize, x: &[f64]| Ok(-(x[0] - 1.0).powi(2) - (x[1] + 2.0).powi(2));
 /// let config = CrossEntropyConfig { noise: 0.0, ..CrossEntropyConfig::default() };
-/// let best = cross_entropy(&config, 2, score, &mut stream_rng(0, 0))?;
+/// let best = cross_entropy(&config, &[0.0; 2], score, &mut stream_rng(0, 0))?;
 /// assert!((best[0] - 1.0).abs() < 0.05 && (best[1] + 2.0).abs() < 0.05);
 /// # Ok::<(), rekindle_transfer::Error>(())
 /// ```
 ///
 /// # Errors
-/// [`Error::Setting`] for a setting out of its range, [`Error::NotFinite`] for a score that is none; those of `score`.
+/// [`Error::Setting`] for a setting out of its range, [`Error::NotFinite`] for a start or a score that is none; those of `score`.
 pub fn cross_entropy(
     config: &CrossEntropyConfig,
-    n: usize,
+    start: &[f64],
     mut score: impl FnMut(usize, &[f64]) -> Result<f64>,
     rng: &mut dyn RngCore,
 ) -> Result<Vec<f64>> {
     config.validate()?;
-    let (mut mean, mut deviation) = (vec![0.0; n], vec![config.deviation; n]);
+    if let Some(&value) = start.iter().find(|x| !x.is_finite()) {
+        return Err(Error::NotFinite { what: "start of the search".into(), value });
+    }
+    let (mut mean, mut deviation) = (start.to_vec(), vec![config.deviation; start.len()]);
     for iteration in 0..config.iterations {
         let mut candidates = Vec::with_capacity(config.population);
         for _ in 0..config.population {
@@ -87,7 +91,7 @@ pub fn cross_entropy(
         // A stable sort, so that among equals the first drawn comes first.
         candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
         let elite = &candidates[..config.elite];
-        for i in 0..n {
+        for i in 0..start.len() {
             let moment = |f: &dyn Fn(f64) -> f64| elite.iter().map(|(_, x)| f(x[i])).sum::<f64>() / elite.len() as f64;
             let middle = moment(&|x| x);
             deviation[i] = (moment(&|x| (x - middle) * (x - middle)) + config.noise).sqrt();

@@ -1,12 +1,14 @@
 //! A network whose last hidden layer can be looked at: for regressions on features, and for other last layers.
 
+use std::ops::Range;
+
 use candle_core::{DType, Device};
 use rand::RngCore;
 use rekindle_autodiff::{NormStats, Params, Tensor};
 use rekindle_nn::{Activation, Init, Mlp, MlpConfig, Model};
 use rekindle_rl::{Net, Sequence};
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// A perceptron in two parts: `body.…`, up to and with the last hidden layer's activation, and `head.…`, a linear layer.
 ///
@@ -31,8 +33,8 @@ pub struct FeatureNet {
     body: Mlp,
     head: Mlp,
     activation: Activation,
-    inputs: usize,
-    features: usize,
+    /// Of the inputs and of the hidden layers.
+    sizes: Vec<usize>,
     outputs: usize,
 }
 
@@ -47,13 +49,13 @@ impl FeatureNet {
             Ok(Mlp::new(&MlpConfig { sizes, activation, weight: init, bias: init, ..MlpConfig::default() })?)
         };
         let body = mlp(sizes)?;
-        let (inputs, features) = (sizes[0], sizes[sizes.len() - 1]);
-        Ok(Self { body, head: mlp(&[features, outputs])?, activation, inputs, features, outputs })
+        let head = mlp(&[sizes[sizes.len() - 1], outputs])?;
+        Ok(Self { body, head, activation, sizes: sizes.to_vec(), outputs })
     }
 
     /// Features of an input, F.
     pub fn n_features(&self) -> usize {
-        self.features
+        self.sizes[self.sizes.len() - 1]
     }
 
     /// Features `[M, B, F]` of inputs `[M, B, D]`.
@@ -82,6 +84,32 @@ impl FeatureNet {
         let head = self.head.init(rng, like.dtype(), like.device())?.prefixed("head")?;
         Ok(params.partition(|name| name.starts_with("body.")).0.merge(&head)?)
     }
+
+    /// A network for another game, which shows itself in these of the inputs, and its parameters: the body as it is where all
+    /// other inputs are zero, without their weights, and a fresh last layer for so many outputs.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for inputs that do not exist, or none; if a parameter is missing.
+    pub fn for_game(
+        &self,
+        params: &Params,
+        inputs: Range<usize>,
+        outputs: usize,
+        rng: &mut dyn RngCore,
+    ) -> Result<(Self, Params)> {
+        if inputs.is_empty() || inputs.end > self.n_inputs() {
+            let found = format!("{inputs:?} of {}", self.n_inputs());
+            return Err(Error::setting("inputs", found, "some of those that there are"));
+        }
+        let sizes: Vec<usize> = std::iter::once(inputs.len()).chain(self.sizes[1..].iter().copied()).collect();
+        let net = Self::new(&sizes, outputs, self.activation)?;
+        let params = params.map_named(|name, leaf| match name {
+            "body.fc1.weight" => leaf.narrow(1, inputs.start, inputs.len())?.contiguous(),
+            _ => Ok(leaf.clone()),
+        })?;
+        let params = net.reset_head(&params, rng)?;
+        Ok((net, params))
+    }
 }
 
 impl Net for FeatureNet {
@@ -91,7 +119,7 @@ impl Net for FeatureNet {
     }
 
     fn n_inputs(&self) -> usize {
-        self.inputs
+        self.sizes[0]
     }
 
     fn n_outputs(&self) -> usize {
@@ -110,7 +138,7 @@ impl Net for FeatureNet {
     ) -> rekindle_rl::Result<(Tensor, Option<Tensor>)> {
         let [t, m, b] = xs.dims()?;
         // Steps are more rows of each task.
-        let rows = xs.obs.transpose(0, 1)?.reshape((m, t * b, self.inputs))?;
+        let rows = xs.obs.transpose(0, 1)?.reshape((m, t * b, self.n_inputs()))?;
         let hidden =
             self.activation.apply(&self.body.forward(&params.sub_params("body")?, &rows, NormStats::Batch)?)?;
         let outputs = self.head.forward(&params.sub_params("head")?, &hidden, NormStats::Batch)?;

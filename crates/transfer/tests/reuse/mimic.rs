@@ -137,3 +137,23 @@ fn what_does_not_fit_is_refused() -> Result<()> {
     assert!(mimic.test(1, Plays::Student, 1, 0).is_err() && mimic.test(0, Plays::Student, 0, 0).is_err());
     Ok(())
 }
+
+/// The columns of inputs 2 to 4 alone compute what the whole network does where 0, 1 and 5 are zero; the last layer is fresh.
+#[test]
+fn a_network_for_another_game_keeps_what_its_inputs_meet() -> Result<()> {
+    let rng = &mut stream_rng(0, 0);
+    let net = FeatureNet::new(&[6, 8, 5], 4, Activation::Relu)?;
+    let params = net.init(rng, DType::F64, &Device::Cpu)?;
+    let (other, kept) = net.for_game(&params, 2..5, 2, rng)?;
+    let own = [0.3, -1.2, 0.7, 2.0, 0.1, -0.4];
+    let placed: Vec<f64> = own.chunks_exact(3).flat_map(|x| [0.0, 0.0, x[0], x[1], x[2], 0.0]).collect();
+    let small = other.features(&kept, &Tensor::from_vec(own.to_vec(), (1, 2, 3))?)?.to_vec_f64()?;
+    let whole = net.features(&params, &Tensor::from_vec(placed, (1, 2, 6))?)?.to_vec_f64()?;
+    assert!(small.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-12), "{small:?} and {whole:?}");
+    assert_eq!(kept.get("head.fc1.weight")?.dims(), [1, 5, 2]);
+    for inputs in [3..3, 4..7] {
+        let error = net.for_game(&params, inputs.clone(), 2, rng).unwrap_err().to_string();
+        assert!(error.contains(&format!("{inputs:?} of 6")), "{error}");
+    }
+    Ok(())
+}

@@ -28,7 +28,7 @@ fn search(bodies: impl Fn(usize) -> Result<Vec<CartPoleBody>>) -> Result<Vec<f64
         Ok(totals.sum::<rekindle_envs::Result<f64>>()? / 8.0)
     };
     let config = CrossEntropyConfig { iterations: 15, ..CrossEntropyConfig::default() };
-    Ok(cross_entropy(&config, 4, score, &mut stream_rng(1, 0))?)
+    Ok(cross_entropy(&config, &[0.0; 4], score, &mut stream_rng(1, 0))?)
 }
 
 /// Searched on one body, a policy balances that one; on 300 bodies that neither has seen, the one that was searched on random
@@ -61,8 +61,10 @@ fn what_cannot_be_searched_is_refused() {
         CrossEntropyConfig { deviation: 0.0, ..config },
         CrossEntropyConfig { noise: f64::NAN, ..config },
     ] {
-        assert!(cross_entropy(&config, 2, |_, _| Ok(0.0), rng).is_err(), "{config:?}");
+        assert!(cross_entropy(&config, &[0.0; 2], |_, _| Ok(0.0), rng).is_err(), "{config:?}");
     }
-    let error = cross_entropy(&config, 2, |_, _| Ok(f64::NAN), rng).unwrap_err().to_string();
+    let error = cross_entropy(&config, &[0.0; 2], |_, _| Ok(f64::NAN), rng).unwrap_err().to_string();
     assert!(error.contains("score became NaN"), "{error}");
+    let error = cross_entropy(&config, &[f64::NAN], |_, _| Ok(0.0), rng).unwrap_err().to_string();
+    assert!(error.contains("start of the search became NaN"), "{error}");
 }
