@@ -37,7 +37,7 @@ impl Experiment for Finetune {
          until they had better be changed.\n\n\
          - Source: EMNIST letters, 52 classes of 140 images. Targets: EMNIST digits (near), 10 classes, tested on 40 other \
            images of each; and Kuzushiji-MNIST (far), tested on 200 of each. Metrics of the latter begin with `kmnist/`.\n\
-         - Net: 784-128-128-128, ReLU. Adam, minibatches of 32, a cosine to zero over 300 updates, or six epochs where they \
+         - Net: 784-128-128-128, ReLU. Adam, minibatches of 32, a cosine to zero over 300 updates, or ten epochs where they \
            are more.\n\
          - Rates: `0.02` for the head where the rest is frozen, `0.003` where all layers share it: on the characters of \
            `transfer/finetune-glyphs` the best of `0.001`, `0.003`, `0.01`, `0.02`, for the mean over all numbers of labels, with two or \
@@ -115,7 +115,8 @@ const DRAWS: usize = 2;
 
 const BATCH: usize = 32;
 const UPDATES: u64 = 300;
-const LEAST_EPOCHS: u64 = 6;
+/// So that a tenth of the training is an epoch at least: layers are unfrozen after whole epochs.
+const LEAST_EPOCHS: u64 = 10;
 /// Shares of the training after which one more layer is opened.
 const UNFREEZING: u64 = 10;
 const HEAD: &str = "fc4";
