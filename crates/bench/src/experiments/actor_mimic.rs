@@ -93,7 +93,8 @@ impl Experiment for TransferActorMimic {
         let actions = teachers.iter().map(|teacher| teacher.net.n_outputs()).max().unwrap_or(1);
         let net = FeatureNet::new(&[inputs, 128, 64], actions, Activation::Relu)?;
         let mut table = Table::new("Returns", ["game", "random", "teacher", "Actor-Mimic", "distillation"]);
-        let (mut rows, mut students, mut curves) = (Vec::new(), Vec::new(), Plot::new("Students", "steps of each environment", "mean loss"));
+        let (mut rows, mut students, mut curves) =
+            (Vec::new(), Vec::new(), Plot::new("Students", "steps of each environment", "mean loss"));
         for (kind, config) in [("actor-mimic", MimicConfig::default()), ("distillation", MimicConfig::distillation())] {
             let Study { scores, losses, params } = study(ctx, &net, &teachers, &config, kind)?;
             curves = curves.series(Series::binned(kind, &losses, 100));

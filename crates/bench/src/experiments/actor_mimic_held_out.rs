@@ -68,7 +68,12 @@ impl Env for Swapped {
         self.0.reset(rng, obs)
     }
 
-    fn step(&mut self, action: Action<'_>, rng: &mut dyn RngCore, obs: &mut [f32]) -> rekindle_envs::Result<Transition> {
+    fn step(
+        &mut self,
+        action: Action<'_>,
+        rng: &mut dyn RngCore,
+        obs: &mut [f32],
+    ) -> rekindle_envs::Result<Transition> {
         self.0.step(Action::Discrete(2 - action.index(3)?), rng, obs)
     }
 }

@@ -95,7 +95,8 @@ fn curves(real: &[[Vec<f64>; EPISODES.len()]; STARTS.len()]) -> Result<Plot> {
             let over_seeds = Summary::of(seeds)?;
             Ok((k as f64, over_seeds.mean, over_seeds.ci95()))
         };
-        plot = plot.series(Series::with_ci(name, EPISODES.into_iter().zip(row).map(point).collect::<Result<Vec<_>>>()?));
+        plot =
+            plot.series(Series::with_ci(name, EPISODES.into_iter().zip(row).map(point).collect::<Result<Vec<_>>>()?));
     }
     Ok(plot)
 }
