@@ -77,7 +77,7 @@ impl Experiment for TransferActorMimic {
          learns from games that the teachers play. The figure is the student's return over its teacher's, both between a random \
          player's 0 and the teacher's 1, in 40 new episodes without exploration.\n\n\
          Then three games are learned that no teacher played, each shown in the inputs of one of the four, from a student's hidden \
-         layers with a fresh last one, and from fresh weights (double DQN, five seeds, alike in all else): catch with left and right \
+         layers with a fresh last one, and from fresh weights (double DQN, ten seeds, alike in all else; a quick run has five and the first game alone): catch with left and right \
          swapped, hazards and goal elsewhere, a pole three times as long. `steps-ratio` is the steps until the mean return of 40 episodes \
          is 0.9, 0.6 and 200, over those from fresh weights of the same seed.\n\n\
          Source: Parisotto, Ba & Salakhutdinov 2016; Rusu et al. 2016. The papers play Atari games."

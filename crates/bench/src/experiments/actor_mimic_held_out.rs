@@ -7,7 +7,6 @@ use candle_core::{DType, Device};
 use rand::RngCore;
 use rekindle_autodiff::Params;
 use rekindle_envs::{Action, CartPole, CartPoleBody, Catch, Env, Space, TimeLimit, Transition, VecEnv, stream_rng};
-use rekindle_nn::Activation;
 use rekindle_optim::Adam;
 use rekindle_rl::{Backup, Net, QCollector, QConfig, QLearner};
 use rekindle_transfer::policy::FeatureNet;
@@ -43,7 +42,7 @@ const HELD_OUT: [HeldOut; 3] = [
 
 const OTHER: &str = "..xG\n....\nx.x.\nS...";
 
-const SEEDS: u64 = 5;
+const FRESH: &str = "fresh";
 const WINDOW: usize = 40;
 const EPSILON: f64 = 0.05;
 
@@ -80,30 +79,22 @@ impl Env for Swapped {
 
 /// Learns every held-out game from the weights of every student, with a fresh last layer, and from fresh weights.
 pub(super) fn held_out(ctx: &mut Context, net: &FeatureNet, students: &[(&str, Params)]) -> Result<()> {
-    let seeds = ctx.seeds().end.max(SEEDS);
+    let seeds = ctx.seeds().end.max(ctx.mode().of([5, 10, 10]));
     let games = &HELD_OUT[..ctx.mode().of([1, HELD_OUT.len(), HELD_OUT.len()])];
     let progress = ctx.progress("held-out games", games.len() as u64 * seeds);
     for game in games {
-        let first: usize = inputs()?[..game.shown_as].iter().sum();
-        let range = first..first + inputs()?[game.shown_as];
         let mut plot = Plot::new(format!("Held out: {}", game.name), "environment steps", "mean return");
         for seed in 0..seeds {
-            let rng = &mut stream_rng(seed, 5);
-            let actions = (game.make)()?.action_space().n_features();
-            let small = FeatureNet::new(&[range.len(), 128, 64], actions, Activation::Relu)?;
-            let fresh = learn(game, &small, &small.init(rng, DType::F32, &Device::Cpu)?, seed)?;
-            ctx.seed_metric(seed, &format!("{}/fresh/steps", game.name), fresh.steps as f64, "steps")?;
-            if seed == 0 {
-                plot = plot.series(Series::binned("fresh weights", &fresh.curve, 50));
-            }
-            for (name, params) in students {
-                let (small, start) = net.for_game(params, range.clone(), actions, rng)?;
-                let learned = learn(game, &small, &start, seed)?;
-                let ratio = learned.steps as f64 / fresh.steps as f64;
-                ctx.seed_metric(seed, &format!("{}/{name}/steps", game.name), learned.steps as f64, "steps")?;
-                ctx.seed_metric(seed, &format!("{}/{name}/steps-ratio", game.name), ratio, "ratio")?;
+            let learned = from_all(game, net, students, seed)?;
+            for (name, learned_so) in &learned {
+                let (prefix, steps) = (format!("{}/{name}", game.name), learned_so.steps as f64);
+                ctx.seed_metric(seed, &format!("{prefix}/steps"), steps, "steps")?;
+                if *name != FRESH {
+                    let ratio = steps / learned[0].1.steps as f64;
+                    ctx.seed_metric(seed, &format!("{prefix}/steps-ratio"), ratio, "ratio")?;
+                }
                 if seed == 0 {
-                    plot = plot.series(Series::binned(*name, &learned.curve, 50));
+                    plot = plot.series(Series::binned(*name, &learned_so.curve, 50));
                 }
             }
             progress.inc(1);
@@ -113,9 +104,29 @@ pub(super) fn held_out(ctx: &mut Context, net: &FeatureNet, students: &[(&str, P
     Ok(())
 }
 
-/// Inputs of every game of the suite.
-fn inputs() -> Result<Vec<usize>> {
-    GAMES.iter().map(|game| Ok((game.make)()?.observation_space().n_features())).collect()
+/// How a game is learned from fresh weights, which come first, and from every student's.
+fn from_all<'a>(
+    game: &HeldOut,
+    net: &FeatureNet,
+    students: &[(&'a str, Params)],
+    seed: u64,
+) -> Result<Vec<(&'a str, Learned)>> {
+    let sizes =
+        GAMES.iter().map(|game| Ok((game.make)()?.observation_space().n_features())).collect::<Result<Vec<_>>>()?;
+    let first: usize = sizes[..game.shown_as].iter().sum();
+    let (inputs, actions) = (first..first + sizes[game.shown_as], (game.make)()?.action_space().n_features());
+    let rng = &mut stream_rng(seed, 5);
+    let mut all = Vec::new();
+    for (name, params) in students {
+        let (small, start) = net.for_game(params, inputs.clone(), actions, rng)?;
+        if all.is_empty() {
+            // Drawn for so many inputs, not for all of the suite's.
+            let fresh = small.init(rng, DType::F32, &Device::Cpu)?;
+            all.push((FRESH, learn(game, &small, &fresh, seed)?));
+        }
+        all.push((*name, learn(game, &small, &start, seed)?));
+    }
+    Ok(all)
 }
 
 struct Learned {

@@ -15,7 +15,7 @@ use rekindle_transfer::{
 };
 
 use super::catch_soup::{COLUMNS, EPISODE, Look, LookingCatch, ROWS};
-use crate::{Context, Experiment, Plot, Published, Series, Table};
+use crate::{Context, Experiment, Matrix, Plot, Published, Series};
 
 pub(super) struct ProgressiveNets;
 
@@ -160,31 +160,30 @@ impl Outcome {
                 let mut scores: Vec<f64> = of_regime.iter().map(|scores| scores[seed as usize]).collect();
                 scores.sort_by(f64::total_cmp);
                 let mean = scores.iter().sum::<f64>() / scores.len() as f64;
-                ctx.seed_metric(seed, &format!("{}/mean", name(regime)), mean, "%")?;
-                ctx.seed_metric(seed, &format!("{}/median", name(regime)), scores[scores.len() / 2], "%")?;
+                ctx.seed_metric(seed, &format!("{}/score-mean", name(regime)), mean, "%")?;
+                ctx.seed_metric(seed, &format!("{}/score-median", name(regime)), scores[scores.len() / 2], "%")?;
             }
         }
         for (regime, mean, median) in PUBLISHED {
             let source = "Rusu et al. 2016, Table 1: Pong soup, another game";
-            ctx.published(&format!("{regime}/mean"), Published::new(mean, source));
-            ctx.published(&format!("{regime}/median"), Published::new(median, source));
+            ctx.published(&format!("{regime}/score-mean"), Published::new(mean, source));
+            ctx.published(&format!("{regime}/score-median"), Published::new(median, source));
         }
         for layer in 0..2 {
             let shares: Vec<f64> = self.sensitivities.iter().map(|shares| shares[layer]).collect();
             let mean = shares.iter().sum::<f64>() / shares.len() as f64;
             ctx.metric(&format!("afs/layer{}", layer + 1), mean, "%")?;
         }
-        let mut table =
-            Table::new("Transfer scores, mean over seeds", ["source", "target", "2", "3", "4", "progressive"]);
+        let mut matrix =
+            Matrix::new("Transfer scores, %", "from, to", Regime::ALL[1..].iter().map(|regime| name(*regime)));
         for (_, target, source) in self.scores.keys().filter(|key| key.0 == "baseline1") {
             let cell = |regime: &Regime| {
                 let scores = &self.scores[&(name(*regime), *target, *source)];
-                format!("{:.0}", scores.iter().sum::<f64>() / scores.len() as f64)
+                scores.iter().sum::<f64>() / scores.len() as f64
             };
-            let cells = Regime::ALL[1..].iter().map(cell);
-            table.row([(*source).to_owned(), (*target).to_owned()].into_iter().chain(cells));
+            matrix.row(format!("{source}, {target}"), Regime::ALL[1..].iter().map(cell).collect());
         }
-        ctx.table(table)?;
+        ctx.matrix(matrix.caption("Mean over seeds."))?;
         for (target, curves) in self.curves {
             let mut plot = Plot::new(format!("plain to {target}"), "environment steps", "mean return + 1");
             for (regime, curve) in curves {
