@@ -61,6 +61,11 @@ pub(super) fn grid(map: &str) -> Result<Game> {
     Ok(Box::new(TimeLimit::new(env, 50)?))
 }
 
+/// A game side by side with itself.
+pub(super) fn copies(make: fn() -> Result<Game>) -> Result<VecEnv<Game>> {
+    Ok(VecEnv::new((0..COPIES).map(|_| make()).collect::<Result<Vec<_>>>()?)?)
+}
+
 impl Experiment for TransferActorMimic {
     fn id(&self) -> &'static str {
         "transfer/actor-mimic"
@@ -122,7 +127,7 @@ impl Experiment for TransferActorMimic {
 /// A teacher of one game, by double DQN.
 fn teach(ctx: &Context, game: &Setting) -> Result<Teacher> {
     let steps = ctx.mode().of(game.steps);
-    let envs = VecEnv::new((0..COPIES).map(|_| (game.make)()).collect::<Result<Vec<_>>>()?)?;
+    let envs = copies(game.make)?;
     let (inputs, actions) = (envs.observation_space().n_features(), envs.action_space().n_features());
     let net = FeatureNet::new(&[inputs, 64, 64], actions, Activation::Relu)?;
     let optimiser = Arc::new(Adam::new(Schedule::Linear { start: 2e-3, end: 1e-4, steps: steps as u64 }));
@@ -162,7 +167,7 @@ fn study(ctx: &Context, net: &FeatureNet, teachers: &[Teacher], config: &MimicCo
     let steps = ctx.mode().of([3_000, 6_000, 20_000]);
     let mut games = Vec::new();
     for (game, teacher) in GAMES.iter().zip(teachers) {
-        let envs = VecEnv::new((0..COPIES).map(|_| (game.make)()).collect::<Result<Vec<_>>>()?)?;
+        let envs = copies(game.make)?;
         games.push((teacher.clone(), envs));
     }
     let optimiser = Arc::new(Adam::new(Schedule::Linear { start: 1e-3, end: 1e-4, steps: steps as u64 }));

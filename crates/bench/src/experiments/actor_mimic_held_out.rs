@@ -6,12 +6,12 @@ use anyhow::Result;
 use candle_core::{DType, Device};
 use rand::RngCore;
 use rekindle_autodiff::Params;
-use rekindle_envs::{Action, CartPole, CartPoleBody, Catch, Env, Space, TimeLimit, Transition, VecEnv, stream_rng};
+use rekindle_envs::{Action, CartPole, CartPoleBody, Catch, Env, Space, TimeLimit, Transition, stream_rng};
 use rekindle_optim::Adam;
 use rekindle_rl::{Backup, Net, QCollector, QConfig, QLearner};
 use rekindle_transfer::policy::FeatureNet;
 
-use super::actor_mimic::{COPIES, GAMES, Game, grid};
+use super::actor_mimic::{COPIES, GAMES, Game, copies, grid};
 use crate::{Context, Plot, Series};
 
 /// A game that shows itself as one of the suite does.
@@ -137,12 +137,11 @@ struct Learned {
 
 /// Double DQN with little exploration, so that what the weights know shows at once.
 fn learn(game: &HeldOut, net: &FeatureNet, params: &Params, seed: u64) -> Result<Learned> {
-    let envs = VecEnv::new((0..COPIES).map(|_| (game.make)()).collect::<Result<Vec<_>>>()?)?;
     let optimiser = Arc::new(Adam::new(1e-3));
     let config = QConfig { gamma: game.gamma, backup: Backup::Double, optimiser, ..QConfig::default() };
     let learner = QLearner::new(net.clone(), net.n_outputs(), config)?;
     let (mut state, rng) = (learner.init(params)?, &mut stream_rng(seed, 6));
-    let mut play = QCollector::new(envs, seed)?;
+    let mut play = QCollector::new(copies(game.make)?, seed)?;
     let mut buffer = play.buffer(5_000)?;
     let (mut totals, mut curve) = (Vec::new(), Vec::new());
     for step in 1..=game.most {
