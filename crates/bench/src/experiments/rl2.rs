@@ -22,10 +22,10 @@ impl Experiment for BanditsRl2 {
     fn about(&self) -> &'static str {
         "Bandits of *k* arms with probabilities from U[0, 1], pulled *n* times, see *Classical bandit agents*. The quick run \
          trains briefly on one cell; by name, four cells are trained; `--full` has all nine.\n\n\
-         - A GRU of 256 units whose memories span up to a trial at first (Tallec & Ollivier 2018), with values as one more output, on one-hot vectors of observation and last action, the last \
-         reward and the end of the last episode; its memory is kept for a whole trial.\n\
-         - PPO in the place of the paper's TRPO: γ = 1, λ = 0.95, 25,000 steps an iteration (the paper: 250,000), two passes \
-         in sixteen batches of whole trials, the rate of Adam falling from `0.002` to `0.00004`, entropy bonus 0.001.\n\
+         - A GRU of 256 units whose memories span up to a trial at first (Tallec & Ollivier 2018), on one-hot vectors of observation and last action, the last \
+         reward and the end of the last episode; its memory is kept for a whole trial. A second one gives the values.\n\
+         - PPO in the place of the paper's TRPO: γ = 1, λ = 0.5 (the paper: 0.99 and 0.3), 25,000 steps an iteration (the paper: 250,000), two passes \
+         in 32 batches of whole trials, the rate of Adam falling from `0.002` to `0.00004`, entropy bonus 0.001.\n\
          - The figure is the mean reward of a trial in 10,000 new tasks, actions drawn from the policy.\n\n\
          Source: Duan et al. 2016, section 3.1 and Table 1."
     }
@@ -49,7 +49,7 @@ impl Experiment for BanditsRl2 {
                         name: format!("n{pulls}k{arms}"),
                         episodes: pulls,
                         steps: pulls,
-                        iterations: ctx.mode().of([30, 800, 1500]),
+                        iterations: ctx.mode().of([20, if pulls == 10 { 300 } else { 600 }, 1000]),
                         memory: Memory::Gru { scale: if pulls == 10 { 1.0 } else { 0.1 } },
                         published,
                     };

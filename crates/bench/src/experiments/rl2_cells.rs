@@ -28,7 +28,8 @@ pub(super) struct Cell {
 /// What a policy remembers a trial with, and the settings that it learns fastest with.
 #[derive(Clone, Copy)]
 pub(super) enum Memory {
-    /// A GRU of 256 units that maximises the undiscounted reward. `scale` is about one over the reward of a trial.
+    /// A GRU of 256 units that maximises the undiscounted reward, and another one for the values. `scale` is about one
+    /// over the reward of a trial.
     Gru { scale: f64 },
     /// Attention over the trial; every action is weighed by the reward that follows at once.
     Attention,
@@ -45,7 +46,7 @@ struct Outcome {
 impl Cell {
     fn ppo(&self) -> PpoConfig {
         let (gamma, lambda, epochs, minibatches) = match self.memory {
-            Memory::Gru { .. } => (1.0, 0.95, 2, 16),
+            Memory::Gru { .. } => (1.0, 0.5, 2, 32),
             Memory::Attention => (0.0, 0.0, 3, 8),
         };
         let updates = self.iterations * (epochs * minibatches) as u64;
@@ -68,7 +69,7 @@ impl Cell {
             trials: steps_an_iteration / self.steps,
             units: 256,
             memory_span: Some(self.steps),
-            critic: Critic::Shared,
+            critic: Critic::Separate,
             update: TrialUpdate::Ppo(Ppo::new(self.ppo())?),
             reward_scale,
         };
