@@ -26,7 +26,9 @@ pub enum Critic {
     /// A recurrent network of its own, as in the paper.
     #[default]
     Separate,
-    /// One more output of the policy's: about half the work.
+    /// One more output of the policy's: about half the work. But one network then serves two losses: on bandits of ten arms
+    /// and 100 pulls such a policy settles for the first arm that will do (79 pulls pay after five million steps, 82.5 with
+    /// a critic of its own).
     Shared,
 }
 
