@@ -27,8 +27,8 @@ pub enum Critic {
     #[default]
     Separate,
     /// One more output of the policy's: about half the work. But one network then serves two losses: on bandits of ten arms
-    /// and 100 pulls such a policy settles for the first arm that will do (79 pulls pay after five million steps, 82.5 with
-    /// a critic of its own).
+    /// and 100 pulls such a policy settles for an arm that will do (80.7 pulls pay after 20 million steps with λ = 0.95; with
+    /// a critic of its own and λ = 0.5 it is 82.0 after 15 million).
     Shared,
 }
 

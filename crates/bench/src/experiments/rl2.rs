@@ -45,12 +45,13 @@ impl Experiment for BanditsRl2 {
             for (arms, published) in row {
                 let chosen = [pulls == 10 && arms == 5, pulls <= 100 && arms <= 10, true];
                 if ctx.mode().of(chosen) {
+                    let (iterations, scale) = if pulls == 10 { (300, 1.0) } else { (600, 0.1) };
                     let cell = Cell {
                         name: format!("n{pulls}k{arms}"),
                         episodes: pulls,
                         steps: pulls,
-                        iterations: ctx.mode().of([20, if pulls == 10 { 300 } else { 600 }, 1000]),
-                        memory: Memory::Gru { scale: if pulls == 10 { 1.0 } else { 0.1 } },
+                        iterations: ctx.mode().of([20, iterations, 1000]),
+                        memory: Memory::Gru { scale },
                         published,
                     };
                     cells.push((cell, BernoulliBandits::uniform(arms)));
