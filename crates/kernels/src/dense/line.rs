@@ -43,6 +43,22 @@ impl<S: Simd, const N: usize, const PAIR: bool> Line<S, N, PAIR> {
         line
     }
 
+    /// The whole vectors and the last one of the row at `from`, that one for both rows.
+    #[inline(always)]
+    pub(super) unsafe fn load_shared(self, from: *const f32) -> [S::V; N] {
+        if !PAIR {
+            return unsafe { self.load(from, 0) };
+        }
+        let (simd, mut line) = (self.simd, [self.simd.splat(0.0); N]);
+        unsafe {
+            for v in 0..Self::WHOLE {
+                line[v] = simd.load(from.add(v * S::LANES));
+            }
+            line[N - 1] = simd.load_twice(from.add(Self::LAST), self.last);
+        }
+        line
+    }
+
     /// Writes what [`load`](Self::load) reads.
     #[inline(always)]
     pub(super) unsafe fn store(self, to: *mut f32, stride: usize, line: [S::V; N]) {
@@ -62,7 +78,7 @@ impl<S: Simd, const N: usize, const PAIR: bool> Line<S, N, PAIR> {
     }
 
     /// `line + a right` of one inner index: `a` the number at `a`, for the second row that `stride` behind; `right` a row of
-    /// the right operand, loaded with stride 0, since both rows of a pair take the same.
+    /// the right operand from [`load_shared`](Self::load_shared).
     #[inline(always)]
     pub(super) unsafe fn multiply(
         self,

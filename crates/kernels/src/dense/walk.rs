@@ -2,8 +2,6 @@
 
 #![allow(unsafe_code, reason = "reads and writes by pointer; `Product::check` has proved every element in bounds")]
 
-use std::hint::black_box;
-
 use super::split::{Run, Split};
 use super::tile::{Block, Place, height, tiles};
 use super::{Product, pack};
@@ -19,10 +17,9 @@ pub(super) fn product<S: Simd>(simd: S, p: &Product<'_>, out: &mut Vec<f32>) {
     let packed = p.b.col != 1 && p.cols != 1;
     // Right operands that need no copy are there all at once, so tiles can be added up in registers.
     let (steps, tasks) = if p.sum && !packed { (1, p.tasks) } else { (p.tasks, 1) };
-    let split = &Split::of::<S>(p.rows, p.cols, tasks > 1);
+    let split = &Split::of::<S>(p, tasks > 1);
     let mut scratch = if packed { Some(Scratch::new(p.inner * p.cols)) } else { None };
     for m in 0..steps {
-        let m = opaque(m);
         // SAFETY: `check` has proved the operands in bounds, `reserve` has made room for the results; every element is
         // written (by the first task, if they are added up) before it is counted.
         unsafe {
@@ -51,7 +48,7 @@ pub(super) fn product<S: Simd>(simd: S, p: &Product<'_>, out: &mut Vec<f32>) {
 /// The operands must be in bounds, `out` good for the whole product, and the right operand lie along its rows.
 #[inline(always)]
 pub(super) unsafe fn single<S: Simd>(simd: S, p: &Product<'_>, out: *mut f32, add: bool) {
-    let split = &Split::of::<S>(p.rows, p.cols, false);
+    let split = &Split::of::<S>(p, false);
     // SAFETY: the caller's.
     unsafe {
         columns(simd, &Block { p, split, first: 0, tasks: 1, b: p.b.data.as_ptr(), stride: p.b.row, out, add });
@@ -63,13 +60,6 @@ fn offset(p: &Product<'_>, m: usize) -> usize {
     if p.inner == 0 { 0 } else { m * p.b.task }
 }
 
-/// What the compiler knows of a place it turns into pointers for all sizes of tiles, some hundred, which live in memory and
-/// are moved on at every step: a tenth of the time of a small product, and half of the time of compiling.
-#[inline(always)]
-fn opaque<T>(place: T) -> T {
-    black_box(place)
-}
-
 #[inline(always)]
 unsafe fn columns<S: Simd>(simd: S, block: &Block<'_, '_>) {
     let cols = block.p.cols;
@@ -77,7 +67,7 @@ unsafe fn columns<S: Simd>(simd: S, block: &Block<'_, '_>) {
         for i in 0..count {
             let left = (first + i * vectors) * S::LANES;
             let last = (cols - left).min(vectors * S::LANES) - (vectors - 1) * S::LANES;
-            let place = opaque(Place { top: 0, left, last });
+            let place = Place { top: 0, left, last };
             // SAFETY: columns from `left` on, `vectors` of them with `last` lanes in the last, lie within the output.
             unsafe {
                 if let (true, Some(parts)) = (2 * last <= S::LANES, &block.split.pairs) {

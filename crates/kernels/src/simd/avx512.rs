@@ -68,6 +68,18 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn load_twice(self, p: *const f32, n: usize) -> __m512 {
+        unsafe {
+            // A whole half is repeated as it is loaded, in one instruction.
+            _mm512_broadcast_f32x8(if n == 8 {
+                _mm256_loadu_ps(p)
+            } else {
+                _mm256_maskz_loadu_ps(first(n) as __mmask8, p)
+            })
+        }
+    }
+
+    #[inline(always)]
     unsafe fn store_halves(self, p: *mut f32, q: *mut f32, n: usize, v: __m512) {
         unsafe {
             _mm512_mask_storeu_ps(p, first(n), v);

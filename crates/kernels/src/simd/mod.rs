@@ -68,6 +68,15 @@ pub(crate) trait Simd: Copy {
         unreachable!("asked only where `HALVES` is set")
     }
 
+    /// The first `n ≤ LANES / 2` numbers in both halves, zeros behind them: [`load_halves`](Self::load_halves) of one place.
+    ///
+    /// # Safety
+    /// `p` must be valid for reads of `n` numbers.
+    #[inline(always)]
+    unsafe fn load_twice(self, _p: *const f32, _n: usize) -> Self::V {
+        unreachable!("asked only where `HALVES` is set")
+    }
+
     /// Writes what [`load_halves`](Self::load_halves) reads.
     ///
     /// # Safety
