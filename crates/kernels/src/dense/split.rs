@@ -73,8 +73,8 @@ impl Split {
         });
         // The last vector belongs to the second part, which is never empty.
         let vectors = columns[1].0.len;
-        // Tiles that are added up have half of the registers, too few for pairs to pay.
         let halved = 2 * ((cols - 1) % S::LANES + 1) <= S::LANES && vectors <= 3;
+        // Tiles that are added up have half of the registers, too few for pairs to pay.
         let pays = S::HALVES && halved && inner >= PAIRED_FROM && !summed;
         Self { columns, pairs: pays.then(|| even(rows / 2, most_pairs(2 * vectors - 1))) }
     }
