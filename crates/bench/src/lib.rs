@@ -27,7 +27,7 @@ pub use cli::{Cli, DeviceKind, Mode};
 pub use context::{Context, Settings};
 pub use experiment::{Experiment, Skip};
 pub use host::Host;
-pub use measure::{Measure, Timing};
+pub use measure::{Measure, Timing, Work};
 pub use progress::Progress;
 pub use record::{
     Axis, Bar, Bars, Block, Estimate, Image, ImageGrid, ImageRow, Mark, Matrix, Metric, Plot, Published, Series, Style,

@@ -23,6 +23,27 @@ impl Default for Measure {
     }
 }
 
+/// Work to time: what one call of it does, and how much that is.
+pub struct Work {
+    /// Units that a call does, in whatever the workload counts: tasks, images, steps.
+    pub units: f64,
+    /// Does them. On a GPU it must wait for the device (`Device::synchronize`), or only the launch is timed.
+    pub call: Box<dyn FnMut() -> Result<()>>,
+}
+
+impl Work {
+    /// `units` in each call.
+    pub fn new(units: usize, call: impl FnMut() -> Result<()> + 'static) -> Self {
+        Self { units: units as f64, call: Box::new(call) }
+    }
+}
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Work").field("units", &self.units).finish_non_exhaustive()
+    }
+}
+
 /// Seconds per call.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
@@ -55,7 +76,7 @@ impl Timing {
 }
 
 impl Measure {
-    /// Times `work`. On a GPU, `work` must wait for the device (`Device::synchronize`), or only the launch is timed.
+    /// Times `work`, which on a GPU must wait for the device as [`Work::call`] does.
     ///
     /// # Errors
     /// If the settings are out of range, or with the first error of `work`.
@@ -101,7 +122,7 @@ fn calls_that_last(seconds: f64, work: &mut impl FnMut() -> Result<()>) -> Resul
     }
 }
 
-fn best_and_median(mut values: Vec<f64>) -> (f64, f64) {
+pub(crate) fn best_and_median(mut values: Vec<f64>) -> (f64, f64) {
     values.sort_by(f64::total_cmp);
     let n = values.len();
     (values[0], (values[(n - 1) / 2] + values[n / 2]) / 2.0)

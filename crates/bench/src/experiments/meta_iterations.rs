@@ -10,8 +10,8 @@ use rekindle_optim::{Adam, State, Transform, apply_updates};
 use rekindle_tasks::TaskBatch;
 
 /// A learner in training with Adam, rate 1e-3: what a trainer does in each iteration, without its bookkeeping.
-pub(super) struct MetaIterations<'a> {
-    learner: &'a dyn MetaLearner,
+pub(super) struct MetaIterations {
+    learner: Box<dyn MetaLearner>,
     runner: Runner,
     optimiser: Adam,
     device: Device,
@@ -20,9 +20,9 @@ pub(super) struct MetaIterations<'a> {
     done: u64,
 }
 
-impl<'a> MetaIterations<'a> {
+impl MetaIterations {
     /// With fresh parameters, always the same ones.
-    pub(super) fn new(learner: &'a dyn MetaLearner, runner: Runner, device: &Device) -> Result<Self> {
+    pub(super) fn new(learner: Box<dyn MetaLearner>, runner: Runner, device: &Device) -> Result<Self> {
         let params = learner.init(&mut ChaCha8Rng::seed_from_u64(0), DType::F32, device)?;
         let optimiser = Adam::new(1e-3);
         let state = optimiser.init(&params)?;
@@ -37,7 +37,7 @@ impl<'a> MetaIterations<'a> {
     /// One update; the device has finished it on return.
     pub(super) fn step(&mut self, tasks: &TaskBatch) -> Result<()> {
         let tasks = tasks.to_device(&self.device)?;
-        let (_losses, grads) = self.runner.meta_grad(self.learner, &self.params, &tasks, self.done)?;
+        let (_losses, grads) = self.runner.meta_grad(&*self.learner, &self.params, &tasks, self.done)?;
         let _scope = NoRecord::new();
         let (updates, state) = self.optimiser.update(&grads, &self.state, &self.params)?;
         self.params = apply_updates(&self.params, &updates)?;

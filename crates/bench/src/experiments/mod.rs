@@ -76,6 +76,7 @@ mod meta_dataset_study;
 mod meta_iterations;
 mod meta_training;
 mod navigation;
+mod peers;
 mod pooled;
 mod prompts;
 mod ranks;
@@ -84,6 +85,7 @@ mod sine_plot;
 mod successor_reacher;
 mod successor_rooms;
 mod training;
+mod turns;
 mod units;
 
 use crate::Experiment;

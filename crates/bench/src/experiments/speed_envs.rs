@@ -9,7 +9,7 @@ use rekindle_envs::{
     TabularMdps, VecEnv, stream_rng,
 };
 
-use crate::{Context, Experiment, Measure, Table, Timing};
+use crate::{Context, Experiment, Measure, Table, Work};
 
 pub(super) struct SpeedEnvs;
 
@@ -41,8 +41,10 @@ impl Experiment for SpeedEnvs {
     fn run(&self, ctx: &mut Context) -> Result<()> {
         let mut table = Table::new("Steps a second", ["environment", "wall", "processor"]);
         for (name, play) in ENVS {
-            let timing = play(ctx)?;
-            let rate = |calls: f64| calls * PLAYED as f64;
+            let Work { units: steps, call } = play()?;
+            let timing =
+                Measure { seconds: ctx.mode().pick(0.2, 1.0), repeats: ctx.mode().pick(3, 5), warmup: 1 }.run(call)?;
+            let rate = |calls: f64| calls * steps;
             let processor = timing.per_cpu_second().map(rate);
             if let Some(rate) = processor {
                 ctx.metric(&format!("{name}/steps-per-cpu-second"), rate, "1/s")?;
@@ -58,27 +60,24 @@ impl Experiment for SpeedEnvs {
 const TASKS: usize = 16;
 const COPIES: usize = 4;
 
-/// Steps of all environments in a timed call.
-const PLAYED: usize = STEPS * TASKS * COPIES;
-
-type Play = fn(&Context) -> Result<Timing>;
+type Play = fn() -> Result<Work>;
 
 const ENVS: &[(&str, Play)] = &[
-    ("bernoulli-bandit", |ctx| play(ctx, &BernoulliBandits::uniform(10).trials(10))),
-    ("gaussian-bandit", |ctx| play(ctx, &GaussianBandits::default().trials(10))),
-    ("tabular-mdp", |ctx| play(ctx, &TabularMdps::default().trials(10))),
-    ("point-maml", |ctx| play(ctx, &PointFamily::new(PointFlavour::Maml))),
-    ("point-pearl", |ctx| play(ctx, &PointFamily::new(PointFlavour::Pearl))),
-    ("point-lecture", |ctx| play(ctx, &PointFamily::new(PointFlavour::Lecture))),
-    ("grid-montezuma", |ctx| play(ctx, &grid(GridObservation::State))),
-    ("grid-montezuma-planes", |ctx| play(ctx, &grid(GridObservation::Planes))),
-    ("symbolic-maze", |ctx| play(ctx, &SymbolicMazes::small())),
-    ("first-person-maze", |ctx| play(ctx, &FirstPersonMazes::small())),
-    ("cart-pole", |ctx| play(ctx, &Single(CartPole::v1()))),
-    ("pendulum", |ctx| play(ctx, &Single(Pendulum::v1()))),
-    ("mountain-car", |ctx| play(ctx, &Single(MountainCar::v0()))),
-    ("mountain-car-continuous", |ctx| play(ctx, &Single(MountainCarContinuous::v0()))),
-    ("catch", |ctx| play(ctx, &Single(Catch::default()))),
+    ("bernoulli-bandit", || play(&BernoulliBandits::uniform(10).trials(10))),
+    ("gaussian-bandit", || play(&GaussianBandits::default().trials(10))),
+    ("tabular-mdp", || play(&TabularMdps::default().trials(10))),
+    ("point-maml", || play(&PointFamily::new(PointFlavour::Maml))),
+    ("point-pearl", || play(&PointFamily::new(PointFlavour::Pearl))),
+    ("point-lecture", || play(&PointFamily::new(PointFlavour::Lecture))),
+    ("grid-montezuma", || play(&grid(GridObservation::State))),
+    ("grid-montezuma-planes", || play(&grid(GridObservation::Planes))),
+    ("symbolic-maze", || play(&SymbolicMazes::small())),
+    ("first-person-maze", || play(&FirstPersonMazes::small())),
+    ("cart-pole", || play(&Single(CartPole::v1()))),
+    ("pendulum", || play(&Single(Pendulum::v1()))),
+    ("mountain-car", || play(&Single(MountainCar::v0()))),
+    ("mountain-car-continuous", || play(&Single(MountainCarContinuous::v0()))),
+    ("catch", || play(&Single(Catch::default()))),
 ];
 
 fn grid(observation: GridObservation) -> GridFamily {
@@ -86,14 +85,15 @@ fn grid(observation: GridObservation) -> GridFamily {
     GridFamily { map: Arc::new(GridMap::montezuma()), config, horizon: 500 }
 }
 
-/// Steps of one environment of the list a processor second.
-pub(super) fn rate(ctx: &Context, name: &str) -> Result<Option<f64>> {
+/// One environment of the list.
+pub(super) fn playing(name: &str) -> Result<Work> {
     let found = ENVS.iter().find(|(other, _)| *other == name);
     let (_, play) = found.ok_or_else(|| anyhow::anyhow!("no environment is called {name}"))?;
-    Ok(play(ctx)?.per_cpu_second().map(|rate| rate * PLAYED as f64))
+    play()
 }
 
-fn play<F: EnvFamily>(ctx: &Context, family: &F) -> Result<Timing> {
+/// Random play, in units of steps of all environments.
+fn play<F: EnvFamily<Env: 'static>>(family: &F) -> Result<Work> {
     let mut rng = stream_rng(0, 0);
     let tasks = family.sample_tasks(&mut rng, TASKS)?;
     let mut env = VecEnv::stack(family, &tasks, COPIES)?;
@@ -101,11 +101,11 @@ fn play<F: EnvFamily>(ctx: &Context, family: &F) -> Result<Timing> {
     let actions: Vec<_> = (0..ACTIONS).map(|_| space.sample_actions(&mut rng, env.n_envs())).collect();
     env.reset(0)?;
     let mut next = 0;
-    Measure { seconds: ctx.mode().pick(0.2, 1.0), repeats: ctx.mode().pick(3, 5), warmup: 1 }.run(|| {
+    Ok(Work::new(STEPS * TASKS * COPIES, move || {
         for _ in 0..STEPS {
             env.step(actions[next % ACTIONS].view())?;
             next += 1;
         }
         Ok(())
-    })
+    }))
 }

@@ -51,7 +51,7 @@ fn grow(ctx: &mut Context, what: &str, sizes: &[usize], problem: &dyn Fn(usize) 
             let (learner, tasks) = problem(size)?;
             let measure = Measure { warmup: 1, repeats: 3, seconds: ctx.mode().pick(0.2, 1.0) };
             let (timing, usage) = ctx.metered(|ctx| {
-                let mut training = MetaIterations::new(&*learner, Runner::default(), ctx.device())?;
+                let mut training = MetaIterations::new(learner, Runner::default(), ctx.device())?;
                 measure.run(|| training.step(&tasks))
             })?;
             let milliseconds = 1e3 * timing.cpu_best.unwrap_or(timing.wall_best);

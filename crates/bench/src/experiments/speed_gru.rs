@@ -8,7 +8,7 @@ use rekindle_autodiff::{NoRecord, Order, Params, Tensor};
 use rekindle_nn::{Builder, Gru, Init, Layer, Linear};
 use rekindle_optim::{Adam, State, Transform, apply_updates};
 
-use crate::{Context, Experiment, Measure, Table, Timing};
+use crate::{Context, Experiment, Measure, Table, Work};
 
 pub(super) struct SpeedGru;
 
@@ -64,12 +64,11 @@ impl Experiment for SpeedGru {
             let mut counts = vec![1, ctx.threads()];
             counts.dedup();
             for threads in counts {
-                let player = Player::new(bandit, threads)?;
-                for (work, steps, timing) in [
-                    ("rollout", TRIALS * bandit.pulls, rollout(ctx, &player)?),
-                    ("gradient", STEPS, gradient(ctx, player)?),
-                ] {
-                    let rate = |calls: f64| calls * steps as f64;
+                for (work, Work { units: steps, call }) in
+                    [("rollout", rollout(bandit, threads)?), ("gradient", gradient(bandit, threads)?)]
+                {
+                    let timing = measure(ctx).run(call)?;
+                    let rate = |calls: f64| calls * steps;
                     let suffix = if threads == 1 { "-1-thread" } else { "" };
                     ctx.metric(&format!("{prefix}{work}-steps-per-second{suffix}"), rate(timing.per_second()), "1/s")?;
                     let processor = timing.per_cpu_second().map(rate);
@@ -94,30 +93,22 @@ impl Experiment for SpeedGru {
 /// The bandit of the main figures.
 pub(super) const MAIN: Bandit = Bandit { arms: 5, pulls: 10 };
 
-/// Steps of rollout a processor second, on one thread.
-pub(super) fn rollout_rate(ctx: &mut Context) -> Result<Option<f64>> {
-    let timing = rollout(ctx, &Player::new(MAIN, 1)?)?;
-    Ok(timing.per_cpu_second().map(|rate| rate * (TRIALS * MAIN.pulls) as f64))
-}
-
-/// Steps that a gradient goes through a processor second, on one thread.
-pub(super) fn gradient_rate(ctx: &mut Context) -> Result<Option<f64>> {
-    let timing = gradient(ctx, Player::new(MAIN, 1)?)?;
-    Ok(timing.per_cpu_second().map(|rate| rate * STEPS as f64))
-}
-
-fn rollout(ctx: &Context, player: &Player) -> Result<Timing> {
+/// Playing, in units of steps.
+pub(super) fn rollout(bandit: Bandit, threads: usize) -> Result<Work> {
+    let player = Player::new(bandit, threads)?;
     let mut seed = 0;
-    measure(ctx).run(|| {
+    Ok(Work::new(TRIALS * bandit.pulls, move || {
         seed += 1;
         player.play(TRIALS, seed).map(drop)
-    })
+    }))
 }
 
-fn gradient(ctx: &Context, mut player: Player) -> Result<Timing> {
-    let parts = player.play(STEPS / player.bandit.pulls, 0)?;
+/// Gradients and updates, in units of steps gone through.
+pub(super) fn gradient(bandit: Bandit, threads: usize) -> Result<Work> {
+    let mut player = Player::new(bandit, threads)?;
+    let parts = player.play(STEPS / bandit.pulls, 0)?;
     let parts: Vec<Part> = advantages(parts)?;
-    measure(ctx).run(|| player.learn(&parts))
+    Ok(Work::new(STEPS, move || player.learn(&parts)))
 }
 
 fn measure(ctx: &Context) -> Measure {

@@ -75,8 +75,7 @@ fn measure(ctx: &Context) -> Measure {
 }
 
 fn train(ctx: &Context) -> Result<Timing> {
-    let learner = study().learner()?;
-    let mut training = MetaIterations::new(&learner, Runner::default(), ctx.device())?;
+    let mut training = MetaIterations::new(Box::new(study().learner()?), Runner::default(), ctx.device())?;
     let sampler = FunctionTasks::linear(INPUTS, SHOTS);
     measure(ctx).run(|| training.step(&sampler.sample(&mut batch_rng(0, training.done()), PROMPTS)?))
 }

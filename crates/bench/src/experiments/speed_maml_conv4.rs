@@ -9,7 +9,7 @@ use rekindle_nn::{Conv4, Conv4Config, Downsampling};
 use rekindle_tasks::{Batch, TaskBatch};
 
 use super::meta_iterations::MetaIterations;
-use crate::{Context, Experiment, Measure, Table, Timing, Usage};
+use crate::{Context, Experiment, Measure, Table, Timing, Usage, Work};
 
 pub(super) struct SpeedMamlConv4;
 
@@ -77,20 +77,17 @@ fn speed(ctx: &mut Context) -> Result<()> {
     ctx.table(table)
 }
 
-/// Tasks a processor second, on one thread.
-pub(super) fn rate(ctx: &mut Context) -> Result<Option<f64>> {
-    Ok(train(ctx, 1)?.0.per_cpu_second().map(|rate| rate * TASKS as f64))
-}
-
-/// Times whole meta-iterations.
 fn train(ctx: &mut Context, threads: usize) -> Result<(Timing, Usage)> {
     let measure = Measure { warmup: 1, repeats: ctx.mode().pick(3, 5), seconds: ctx.mode().pick(1.0, 10.0) };
-    ctx.metered(|ctx| {
-        let learner = Maml::new(net()?, MamlConfig::omniglot())?;
-        let mut training = MetaIterations::new(&learner, Runner::with_threads(threads), ctx.device())?;
-        let batches = [noise(0, TASKS, SIDE, QUERIES)?, noise(1, TASKS, SIDE, QUERIES)?];
-        measure.run(|| training.step(&batches[training.done() as usize % 2]))
-    })
+    ctx.metered(|ctx| measure.run(training(ctx, threads)?.call))
+}
+
+/// Whole meta-iterations, in units of tasks.
+pub(super) fn training(ctx: &Context, threads: usize) -> Result<Work> {
+    let learner = Maml::new(net()?, MamlConfig::omniglot())?;
+    let mut training = MetaIterations::new(Box::new(learner), Runner::with_threads(threads), ctx.device())?;
+    let batches = [noise(0, TASKS, SIDE, QUERIES)?, noise(1, TASKS, SIDE, QUERIES)?];
+    Ok(Work::new(TASKS, move || training.step(&batches[training.done() as usize % 2])))
 }
 
 /// The peak of one meta-gradient of one task with few and with many inner steps.
@@ -99,8 +96,8 @@ fn memory_of_steps(ctx: &mut Context) -> Result<()> {
     for n_steps in [FEW_STEPS, MANY_STEPS] {
         let config = MamlConfig { n_steps, adjoint: Adjoint::Checkpointed, ..MamlConfig::omniglot() };
         let ((), usage) = ctx.metered(|ctx| {
-            let learner = Maml::new(net()?, config)?;
-            MetaIterations::new(&learner, Runner::default(), ctx.device())?.step(&noise(0, 1, SIDE, QUERIES)?)
+            let learner = Box::new(Maml::new(net()?, config)?);
+            MetaIterations::new(learner, Runner::default(), ctx.device())?.step(&noise(0, 1, SIDE, QUERIES)?)
         })?;
         let Some(peak) = usage.peak_memory_mib else {
             ctx.note("This system does not tell the peak memory of a process.");

@@ -6,7 +6,7 @@ use rekindle_nn::{Init, Mlp, MlpConfig};
 use rekindle_tasks::{Sinusoid, TaskSampler, batch_rng};
 
 use super::meta_iterations::MetaIterations;
-use crate::{Context, Experiment, Measure, Table, Timing};
+use crate::{Context, Experiment, Measure, Table, Timing, Work};
 
 pub(super) struct SpeedMamlSinusoid;
 
@@ -102,15 +102,20 @@ fn record(ctx: &mut Context, prefix: &str, timing: &Timing) -> Result<()> {
     Ok(())
 }
 
-/// Times training, the drawing of tasks included.
-pub(super) fn measure(ctx: &Context, config: &MamlConfig, n_tasks: usize, runner: Runner) -> Result<Timing> {
+fn measure(ctx: &Context, config: &MamlConfig, n_tasks: usize, runner: Runner) -> Result<Timing> {
+    let work = training(ctx, config, n_tasks, runner)?;
+    Measure { seconds: ctx.mode().pick(0.7, 2.0), ..Measure::default() }.run(work.call)
+}
+
+/// Meta-iterations, the drawing of tasks included.
+pub(super) fn training(ctx: &Context, config: &MamlConfig, n_tasks: usize, runner: Runner) -> Result<Work> {
     // The distribution that the nets of other libraries start from.
     let shape = MlpConfig { weight: Init::FanInUniform, bias: Init::FanInUniform, ..MlpConfig::default() };
     let learner = Maml::new(Mlp::new(&shape)?, config.clone())?;
-    let mut training = MetaIterations::new(&learner, runner, ctx.device())?;
+    let mut training = MetaIterations::new(Box::new(learner), runner, ctx.device())?;
     let sampler = Sinusoid::maml(10);
-    Measure { seconds: ctx.mode().pick(0.7, 2.0), ..Measure::default() }
-        .run(|| training.step(&sampler.sample(&mut batch_rng(0, training.done()), n_tasks)?))
+    let step = move || training.step(&sampler.sample(&mut batch_rng(0, training.done()), n_tasks)?);
+    Ok(Work::new(1, step))
 }
 
 /// Seconds of a call, of the processor where they are known.

@@ -9,7 +9,7 @@ use rekindle_meta_rl::{At, Learner, MamlRl, MamlRlConfig, Outer};
 use rekindle_rl::{Collector, TrustRegionConfig};
 
 use super::point_maml::{policy, scaled};
-use crate::{Context, Experiment, Measure, Table, Timing};
+use crate::{Context, Experiment, Measure, Table, Timing, Work};
 
 pub(super) struct SpeedPointMaml;
 
@@ -47,7 +47,8 @@ impl Experiment for SpeedPointMaml {
         counts.dedup();
         let mut walls = Vec::new();
         for threads in counts {
-            let timing = iterations(ctx, threads)?;
+            let measure = Measure { warmup: 2, repeats: ctx.mode().pick(3, 5), seconds: ctx.mode().pick(1.5, 4.0) };
+            let timing = measure.run(iterations(ctx, threads)?.call)?;
             table.row(row("iteration", threads, &timing));
             if let (1, Some(cpu)) = (threads, timing.cpu_best) {
                 ctx.metric("seconds-per-iteration", cpu, "s")?;
@@ -58,35 +59,23 @@ impl Experiment for SpeedPointMaml {
             ctx.metric("thread-speedup", one / all, "ratio")?;
         }
         ctx.metric("wall-seconds-per-iteration", walls.last().copied().unwrap_or(f64::NAN), "s")?;
-        let playing = rollouts(ctx)?;
+        let Work { units: steps, call } = rollouts()?;
+        let playing = Measure { seconds: ctx.mode().pick(0.5, 2.0), ..Measure::default() }.run(call)?;
         table.row(row("rollout", 1, &playing));
         if let Some(rate) = playing.per_cpu_second() {
-            ctx.metric("rollout-steps-per-cpu-second", rate * STEPS, "1/s")?;
+            ctx.metric("rollout-steps-per-cpu-second", rate * steps, "1/s")?;
         }
         ctx.table(table)
     }
 }
-
-/// Steps of a rollout.
-const STEPS: f64 = (TASKS * TRAJECTORIES * HORIZON) as f64;
 
 fn row(work: &str, threads: usize, timing: &Timing) -> [String; 4] {
     let cpu = timing.cpu_best.map_or_else(|| "unknown".to_owned(), |cpu| format!("{cpu:.4}"));
     [work.to_owned(), threads.to_string(), format!("{:.4}", timing.wall_best), cpu]
 }
 
-/// Iterations a processor second, on one thread.
-pub(super) fn rate(ctx: &mut Context) -> Result<Option<f64>> {
-    Ok(iterations(ctx, 1)?.per_cpu_second())
-}
-
-/// Steps of rollout a processor second, on one thread.
-pub(super) fn rollout_rate(ctx: &mut Context) -> Result<Option<f64>> {
-    Ok(rollouts(ctx)?.per_cpu_second().map(|rate| rate * STEPS))
-}
-
 /// Training, one iteration after the other.
-fn iterations(ctx: &Context, threads: usize) -> Result<Timing> {
+pub(super) fn iterations(ctx: &Context, threads: usize) -> Result<Work> {
     let trust_region = TrustRegionConfig { backtrack: 0.5, ..TrustRegionConfig::default() };
     let config = MamlRlConfig {
         tasks: TASKS,
@@ -99,16 +88,15 @@ fn iterations(ctx: &Context, threads: usize) -> Result<Timing> {
     let mut params = learner.init(&mut ChaCha8Rng::seed_from_u64(0), DType::F32, ctx.device())?;
     let mut state = learner.state(&params)?;
     let mut iteration = 0;
-    let measure = Measure { warmup: 2, repeats: ctx.mode().pick(3, 5), seconds: ctx.mode().pick(1.5, 4.0) };
-    measure.run(|| {
+    Ok(Work::new(1, move || {
         let next = learner.iterate(At { seed: 0, iteration }, &params, &state)?;
         (params, state, iteration) = (next.params, next.state, iteration + 1);
         Ok(())
-    })
+    }))
 }
 
-/// Playing with adapted policies: every task has weights of its own.
-fn rollouts(ctx: &Context) -> Result<Timing> {
+/// Playing with adapted policies, in units of steps: every task has weights of its own.
+pub(super) fn rollouts() -> Result<Work> {
     let (family, policy) = (family(), policy(2)?);
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let tasks = family.sample_tasks(&mut rng, TASKS)?;
@@ -116,13 +104,12 @@ fn rollouts(ctx: &Context) -> Result<Timing> {
     let params = params.map(|leaf| leaf.contiguous())?;
     let mut player = Collector::new(VecEnv::stack(&family, &tasks, TRAJECTORIES)?, 0)?;
     let mut seed = 0;
-    let seconds = ctx.mode().pick(0.5, 2.0);
-    Measure { seconds, ..Measure::default() }.run(|| {
+    Ok(Work::new(TASKS * TRAJECTORIES * HORIZON, move || {
         seed += 1;
         player.reset(seed)?;
         player.collect(&policy, &params, HORIZON)?;
         Ok(())
-    })
+    }))
 }
 
 fn family() -> impl EnvFamily<Task = [f32; 2], Env = impl Env + Send> {

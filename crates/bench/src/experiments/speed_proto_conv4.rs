@@ -11,7 +11,7 @@ use rekindle_nn::{Conv4Body, Conv4Config, Downsampling};
 use rekindle_optim::{Adam, Transform, apply_updates};
 use rekindle_tasks::{Batch, TaskBatch};
 
-use crate::{Context, Experiment, Measure, Table, Timing};
+use crate::{Context, Experiment, Measure, Table, Work};
 
 pub(super) struct SpeedProtoConv4;
 
@@ -41,11 +41,11 @@ impl Experiment for SpeedProtoConv4 {
     fn run(&self, ctx: &mut Context) -> Result<()> {
         let mut table = Table::new("Images a second", ["ways", "images an episode", "wall", "processor"]);
         for ways in [5, 60] {
-            let images = ways * (1 + QUERIES);
-            let timing = train(ctx, ways)?;
-            let rate = images as f64 * timing.per_second();
+            let Work { units: images, call } = training(ctx, ways)?;
+            let timing = Measure { seconds: ctx.mode().pick(0.7, 2.0), ..Measure::default() }.run(call)?;
+            let rate = images * timing.per_second();
             ctx.metric(&format!("{ways}w/images-per-second"), rate, "1/s")?;
-            let processor = timing.per_cpu_second().map(|calls| images as f64 * calls);
+            let processor = timing.per_cpu_second().map(|calls| images * calls);
             if let Some(rate) = processor {
                 ctx.metric(&format!("{ways}w/images-per-cpu-second"), rate, "1/s")?;
             }
@@ -56,15 +56,10 @@ impl Experiment for SpeedProtoConv4 {
     }
 }
 
-/// Images a processor second.
-pub(super) fn rate(ctx: &Context, ways: usize) -> Result<Option<f64>> {
-    let images = ways * (1 + QUERIES);
-    Ok(train(ctx, ways)?.per_cpu_second().map(|rate| rate * images as f64))
-}
-
-fn train(ctx: &Context, ways: usize) -> Result<Timing> {
+/// Episodes, in units of images.
+pub(super) fn training(ctx: &Context, ways: usize) -> Result<Work> {
     let mut episodes = Episodes::new(ways, ctx.device())?;
-    Measure { seconds: ctx.mode().pick(0.7, 2.0), ..Measure::default() }.run(|| episodes.step())
+    Ok(Work::new(ways * (1 + QUERIES), move || episodes.step()))
 }
 
 /// Training, one episode at a time.

@@ -9,7 +9,7 @@ use rekindle_meta_rl::{At, Critic, Learner, Rl2, Rl2Config, TrialUpdate};
 use rekindle_rl::{Collector, Ppo, PpoConfig};
 
 use super::speed_gru::{Bandit, CLIP, DISCOUNT, ENTROPY, MAIN, RATE, STEPS, TRACE, TRIALS, UNITS, VALUE_LOSS};
-use crate::{Context, Experiment, Measure, Table, Timing};
+use crate::{Context, Experiment, Measure, Table, Work};
 
 pub(super) struct SpeedBanditRollout;
 
@@ -40,7 +40,7 @@ impl Experiment for SpeedBanditRollout {
     }
 
     fn run(&self, ctx: &mut Context) -> Result<()> {
-        run(ctx, |ctx, bandit| Ok((TRIALS * bandit.pulls, rollout(ctx, bandit)?)))
+        run(ctx, rollout)
     }
 }
 
@@ -65,16 +65,18 @@ impl Experiment for SpeedRl2Update {
     }
 
     fn run(&self, ctx: &mut Context) -> Result<()> {
-        run(ctx, |ctx, bandit| Ok((STEPS, update(ctx, bandit)?)))
+        run(ctx, update)
     }
 }
 
-/// Measures both bandits; `work` answers how many steps a call makes, and how long it takes.
-fn run(ctx: &mut Context, work: impl Fn(&Context, Bandit) -> Result<(usize, Timing)>) -> Result<()> {
+/// Measures both bandits.
+fn run(ctx: &mut Context, work: impl Fn(Bandit) -> Result<Work>) -> Result<()> {
+    let measure = Measure { warmup: 1, seconds: ctx.mode().pick(0.5, 2.0), repeats: ctx.mode().pick(3, 5) };
     let mut table = Table::new("Steps a second", ["bandit", "wall", "processor"]);
     for (prefix, bandit) in BANDITS {
-        let (steps, timing) = work(ctx, bandit)?;
-        let rate = |calls: f64| calls * steps as f64;
+        let Work { units: steps, call } = work(bandit)?;
+        let timing = measure.run(call)?;
+        let rate = |calls: f64| calls * steps;
         ctx.metric(&format!("{prefix}steps-per-second"), rate(timing.per_second()), "1/s")?;
         let processor = timing.per_cpu_second().map(rate);
         if let Some(processor) = processor {
@@ -87,42 +89,30 @@ fn run(ctx: &mut Context, work: impl Fn(&Context, Bandit) -> Result<(usize, Timi
     ctx.table(table)
 }
 
-/// Steps of rollout a processor second.
-pub(super) fn rollout_rate(ctx: &mut Context) -> Result<Option<f64>> {
-    Ok(rollout(ctx, MAIN)?.per_cpu_second().map(|rate| rate * (TRIALS * MAIN.pulls) as f64))
-}
-
-/// Steps that iterations play and learn from a processor second.
-pub(super) fn update_rate(ctx: &mut Context) -> Result<Option<f64>> {
-    Ok(update(ctx, MAIN)?.per_cpu_second().map(|rate| rate * STEPS as f64))
-}
-
-fn rollout(ctx: &Context, bandit: Bandit) -> Result<Timing> {
+/// Playing, in units of steps.
+pub(super) fn rollout(bandit: Bandit) -> Result<Work> {
     let learner = learner(bandit)?;
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let params = learner.init(&mut rng, DType::F32, &Device::Cpu)?;
     let env = Augment::new(Redraw::new(BernoulliBandits::uniform(bandit.arms).trials(bandit.pulls), &mut rng)?);
     let mut collector = Collector::new(VecEnv::new(vec![env; TRIALS])?, 0)?;
-    measure(ctx).run(|| {
+    Ok(Work::new(TRIALS * bandit.pulls, move || {
         collector.collect(learner.policy(), &params, bandit.pulls)?;
         Ok(())
-    })
+    }))
 }
 
-fn update(ctx: &Context, bandit: Bandit) -> Result<Timing> {
+/// Whole iterations, in units of steps that are played and learned from.
+pub(super) fn update(bandit: Bandit) -> Result<Work> {
     let learner = learner(bandit)?;
     let mut params = learner.init(&mut ChaCha8Rng::seed_from_u64(0), DType::F32, &Device::Cpu)?;
     let mut state = learner.state(&params)?;
     let mut iteration = 0;
-    measure(ctx).run(|| {
+    Ok(Work::new(STEPS, move || {
         let next = learner.iterate(At { seed: 0, iteration }, &params, &state)?;
         (params, state, iteration) = (next.params, next.state, iteration + 1);
         Ok(())
-    })
-}
-
-fn measure(ctx: &Context) -> Measure {
-    Measure { warmup: 1, seconds: ctx.mode().pick(0.5, 2.0), repeats: ctx.mode().pick(3, 5) }
+    }))
 }
 
 fn learner(bandit: Bandit) -> Result<Rl2<BernoulliBandits>> {

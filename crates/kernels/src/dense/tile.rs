@@ -1,7 +1,8 @@
 //! The product in registers.
 //!
 //! Tile: up to 8 rows × 5 vectors of columns whose sums stay in registers for the whole inner axis; 8 × 3, 6 × 4 and 5 × 5
-//! fill the 32 registers of AVX-512 and NEON, 4 × 3 and 6 × 2 the 16 of AVX2. Rows are split evenly (10 rows are 5 + 5, not
+//! fill the 32 registers of AVX-512 and NEON, 6 × 2 and 3 × 3 the 16 of AVX2 (4 × 3 would take all of them, and the compiler
+//! then keeps one sum in memory, at whose pace the tile goes: twice the time). Rows are split evenly (10 rows are 5 + 5, not
 //! 8 + 2), since a short tile waits for its own sums. The last vector of a row is masked; where at most half of it is in use,
 //! two rows share it on vectors with [`HALVES`](Simd::HALVES): 40 columns take five vectors for two rows in place of six, 8
 //! take one in place of two.
@@ -82,7 +83,7 @@ pub(super) unsafe fn tiles<S: Simd, const R: usize, const N: usize, const PAIR: 
         unsafe {
             let mut total = values::<S, R, N, PAIR>(line, block, 0, place);
             // Others are never added up.
-            if const { !PAIR && R <= most_summed(most_lines::<S, N, PAIR>()) } {
+            if const { !PAIR && R <= most_summed(S::REGISTERS, most_lines::<S, N, PAIR>()) } {
                 for t in 1..block.tasks {
                     let more = values::<S, R, N, PAIR>(line, block, t, place);
                     for r in 0..R {
