@@ -76,6 +76,7 @@ mod meta_dataset_study;
 mod meta_iterations;
 mod meta_training;
 mod navigation;
+mod one_core;
 mod peers;
 mod pooled;
 mod prompts;

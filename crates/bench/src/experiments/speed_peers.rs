@@ -28,7 +28,7 @@ struct Row {
 const SECONDS: f64 = 1.0;
 
 /// Repeats where a call takes microseconds or milliseconds, and where it takes seconds.
-const MANY: usize = 10;
+const MANY: usize = 12;
 const FEW: usize = 5;
 
 const ROWS: &[Row] = &[
@@ -182,8 +182,8 @@ impl Experiment for SpeedPeers {
     fn about(&self) -> &'static str {
         "The workloads of the speed experiments here and in PyTorch or JAX, on one thread, a processor second, by the median \
          of several repeats. Above one, ours is faster.\n\n\
-         Both programs take turns of 50 milliseconds (or of one call of ours, if that is longer): while one works, the other is \
-         stopped, so that both meet the same machine, whatever else it does. Ours is rated over the time of the peer's repeats.\n\n\
+         Both programs take turns of 50 milliseconds (or of one call of ours, if that is longer) on one core: while one works, the \
+         other is stopped, so that both meet the same machine, whatever else it does. Ours is rated over the time of the peer's repeats.\n\n\
          `REKINDLE_PEERS` names the folder of the peers' programs, `REKINDLE_PEERS_VENV` the virtual environment they run \
          in (`venv` in that folder where it is not set), `REKINDLE_PEERS_GYM_VENV` one with gymnasium for the environments, if \
          that is another one. learn2learn's own program of MAML with TRPO needs an environment of its own: its figure is the one \

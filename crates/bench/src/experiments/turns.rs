@@ -1,8 +1,9 @@
 //! Two programs by turns: ours, and another process that goes on only while it has the turn.
 //!
 //! What else a machine does changes its speed within seconds, by a factor of two where others share its cores. One after
-//! the other, two programs meet different machines; in turns of fifty milliseconds they meet the same one, and the ratio of
-//! their medians holds. Processor time is what counts, and a process that is stopped uses none.
+//! the other, two programs meet different machines; in turns of fifty milliseconds, and on the same core where the system
+//! lets them be tied to one, they meet the same one, and the ratio of their medians holds. Processor time is what counts, and
+//! a process that is stopped uses none.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use super::one_core::OneCore;
 use crate::measure::best_and_median;
 use crate::usage::Meter;
 use crate::{Skip, Work};
@@ -19,10 +21,12 @@ use crate::{Skip, Work};
 /// The shortest turn: long beside the filling of caches (microseconds), short beside what changes on a machine (seconds).
 const TURN: Duration = Duration::from_millis(50);
 
-/// Another process, which stands still unless it has the turn. Dropped, it is killed.
+/// Another process, which stands still unless it has the turn, on a core that it shares with this thread. Dropped, it is
+/// killed.
 pub(super) struct Rival {
     process: Child,
     lines: Receiver<String>,
+    _core: OneCore,
 }
 
 /// What we did in one turn.
@@ -39,6 +43,8 @@ impl Rival {
     /// # Errors
     /// If it cannot be run, and a [`Skip`] on a system that cannot stop a process.
     pub(super) fn start(mut command: Command) -> Result<Self> {
+        // What a thread starts is tied to its cores.
+        let _core = OneCore::tie();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
         let output = process.stdout.take().context("a program without an output")?;
@@ -47,7 +53,7 @@ impl Rival {
         thread::spawn(move || {
             BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| said.send(line))
         });
-        let rival = Self { process, lines };
+        let rival = Self { process, lines, _core };
         rival.stop()?;
         Ok(rival)
     }
