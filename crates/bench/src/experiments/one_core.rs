@@ -10,20 +10,26 @@ impl OneCore {
     /// To the last of its cores: the peers of JAX tie themselves to that one. Where the system refuses, it changes nothing.
     #[cfg(target_os = "linux")]
     pub(super) fn tie() -> Self {
-        use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-        let tied = sched_getaffinity(None).ok().filter(|before| {
-            let last = (0..CpuSet::MAX_CPU).rev().find(|&core| before.is_set(core));
-            let mut one = CpuSet::new();
-            last.into_iter().for_each(|core| one.set(core));
-            sched_setaffinity(None, &one).is_ok()
-        });
-        Self { before: tied }
+        Self { before: tie_to_last().ok() }
     }
 
     #[cfg(not(target_os = "linux"))]
     pub(super) fn tie() -> Self {
         Self {}
     }
+}
+
+/// Answers with the cores that the thread had.
+#[cfg(target_os = "linux")]
+fn tie_to_last() -> rustix::io::Result<rustix::thread::CpuSet> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let before = sched_getaffinity(None)?;
+    let mut one = CpuSet::new();
+    if let Some(last) = (0..CpuSet::MAX_CPU).rev().find(|&core| before.is_set(core)) {
+        one.set(last);
+    }
+    sched_setaffinity(None, &one)?;
+    Ok(before)
 }
 
 #[cfg(target_os = "linux")]

@@ -79,11 +79,11 @@ impl Peers {
     /// A peer's figure, and what we did in turn with its program until it had it.
     pub(super) fn in_turns(
         &self,
-        arguments: &[String],
+        arguments: &[&str],
         (figure, peer): (Figure, &str),
         work: &mut Work,
     ) -> Result<(Said, Vec<Turn>)> {
-        let gymnasium = arguments.first().is_some_and(|program| program == "f_envs.py");
+        let gymnasium = arguments.first().is_some_and(|&program| program == "f_envs.py");
         let mut command = Command::new(if gymnasium { &self.gymnasium } else { &self.python });
         command.current_dir(&self.programs).args(arguments);
         let said = |line: &str| figure.of(&serde_json::from_str(line).ok()?, peer);

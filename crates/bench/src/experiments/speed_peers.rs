@@ -1,6 +1,6 @@
 //! Our speed and that of other libraries on the same work, in turns.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use rekindle_meta::{MamlConfig, Runner};
 
 use super::peers::{Figure, Peers};
@@ -8,7 +8,7 @@ use super::{
     speed_envs, speed_gru, speed_maml_conv4, speed_maml_sinusoid, speed_point_maml, speed_proto_conv4, speed_rl2, turns,
 };
 use crate::record::format_number;
-use crate::{Context, Experiment, Measure, Skip, Table, Work};
+use crate::{Context, Experiment, Measure, Table, Work};
 
 pub(super) struct SpeedPeers;
 
@@ -157,14 +157,11 @@ impl Row {
         let mut work = (self.ours)(ctx)?;
         if self.program.is_empty() {
             let timing = Measure { repeats: self.repeats, ..Measure::default() }.run(work.call)?;
-            let Some(ours) = timing.cpu_median else {
-                bail!(Skip("this system does not tell the processor time of a process".into()));
-            };
-            return Ok([work.units / ours, peers.recorded(self.figure, peer)?.rate]);
+            return Ok([work.units / turns::told(timing.cpu_median)?, peers.recorded(self.figure, peer)?.rate]);
         }
         let (seconds, repeats) = (SECONDS.to_string(), self.repeats.to_string());
         let settings = ["--peer", peer, "--threads", "1", "--seconds", &seconds, "--repeats", &repeats];
-        let arguments: Vec<_> = self.program.iter().copied().chain(settings).map(str::to_owned).collect();
+        let arguments = [self.program, &settings].concat();
         let (theirs, turns) = peers.in_turns(&arguments, (self.figure, peer), &mut work)?;
         Ok([work.units / turns::median(&turns, self.repeats, theirs.repeat.max(SECONDS))?, theirs.rate])
     }

@@ -140,10 +140,12 @@ fn turn(work: &mut Work) -> Result<Turn> {
         (work.call)()?;
         calls += 1;
     }
-    let Some(cpu_seconds) = meter.cpu_seconds() else {
-        bail!(Skip("this system does not tell the processor time of a process".into()));
-    };
-    Ok(Turn { end: Instant::now(), calls, cpu_seconds })
+    Ok(Turn { end: Instant::now(), calls, cpu_seconds: told(meter.cpu_seconds())? })
+}
+
+/// Processor seconds, or a [`Skip`] where the system does not tell them.
+pub(super) fn told(cpu_seconds: Option<f64>) -> Result<f64> {
+    cpu_seconds.ok_or_else(|| Skip("this system does not tell the processor time of a process".into()).into())
 }
 
 /// Processor seconds per call in the median of the last `repeats` stretches of `seconds` by the clock: ours beside a
